@@ -1,0 +1,5 @@
+//! placeholder
+/// d
+pub struct Diagnostic;
+/// r
+pub enum Role {}

@@ -1,0 +1,4 @@
+//! `relaywatch` watches whether mail still reaches people who hide their address behind Apple's private relay.
+
+pub mod domain;
+pub mod sources;

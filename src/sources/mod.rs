@@ -1,0 +1,94 @@
+//! How events come in: each source verifies one provider's bytes and translates them. Bytes in, values out.
+//!
+//! A source knows neither store nor network. What must be fetched (certificates, key sets) comes through a passed-in
+//! fetcher that has its own allow-list.
+
+use std::borrow::Cow;
+
+use http::HeaderMap;
+
+use crate::domain::event::Event;
+use crate::domain::time::Timestamp;
+
+/// One webhook request as it came over the wire.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Request headers. Unsigned: they may refuse a request, they never decide what an authentic one means.
+    pub headers: &'a HeaderMap,
+    /// The raw body.
+    pub body: &'a [u8],
+    /// When it was received.
+    pub received_at: Timestamp,
+}
+
+/// What an accepted request means.
+#[derive(Debug, Default)]
+pub struct Translation {
+    /// True when something was proved, `None` where nothing could be checked (no secret, no signature).
+    pub authentic: Option<bool>,
+    /// Why, in one sentence for a person. Holds no address.
+    pub because: Cow<'static, str>,
+    /// The events, in the order of the body.
+    pub events: Vec<Event>,
+    /// What could not be read, each part on its own.
+    pub quarantined: Vec<Quarantined>,
+    /// What else the provider wants of us.
+    pub actions: Vec<Action>,
+    /// Kinds this version has no meaning for, counted and kept visible (class or type names, cut to 64 bytes).
+    pub unknown: Vec<String>,
+    /// The provider's id of the whole batch, where it has one: a known batch is answered at once.
+    pub batch: Option<String>,
+}
+
+/// A part of an authentic body that could not be read. Goes to sealed quarantine, never lost.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Where in the body, as a JSON pointer (RFC 6901); empty for the whole.
+    pub at: String,
+    /// Why, naming the field. Holds no address.
+    pub because: String,
+    /// The part as it came. Personal: `Debug` shows only its length.
+    pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Quarantined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Quarantined {{ at: {:?}, because: {:?}, body: {} bytes }}", self.at, self.because, self.body.len())
+    }
+}
+
+/// Something a provider asks for that is not an event about a recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Confirm the SNS subscription of a listed topic, by `ConfirmSubscription` built from these two.
+    ConfirmSubscription {
+        /// The topic, from the signed body and on the list.
+        topic_arn: String,
+        /// SNS's token.
+        token: String,
+    },
+    /// SNS says the subscription has ended: the feed will fall silent. Never followed, always an alert.
+    SubscriptionEnded {
+        /// The topic.
+        topic_arn: String,
+    },
+}
+
+/// Why a request is not accepted, and the HTTP status that says so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{because}")]
+pub struct Refusal {
+    /// 400, 401, 403, 413 or 503.
+    pub answer: u16,
+    /// One sentence naming the field. Holds no address and no secret.
+    pub because: Cow<'static, str>,
+    /// A short stable label for metrics, e.g. `bad_signature`, `foreign_topic`, `bad_secret`, `certificate_fetch`.
+    pub reason: &'static str,
+}
+
+impl Refusal {
+    /// A refusal with its status, metric label and sentence.
+    pub fn new(answer: u16, reason: &'static str, because: impl Into<Cow<'static, str>>) -> Self {
+        Self { answer, because: because.into(), reason }
+    }
+}
