@@ -1,1 +1,3 @@
+//! `relaywatch`: hands over to the command line.
+
 fn main() {}

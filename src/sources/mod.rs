@@ -3,7 +3,10 @@
 //! A source knows neither store nor network. What must be fetched (certificates, key sets) comes through a passed-in
 //! fetcher that has its own allow-list.
 
+pub mod fetch;
+
 use std::borrow::Cow;
+use std::pin::Pin;
 
 use http::HeaderMap;
 
@@ -91,4 +94,25 @@ impl Refusal {
     pub fn new(answer: u16, reason: &'static str, because: impl Into<Cow<'static, str>>) -> Self {
         Self { answer, because: because.into(), reason }
     }
+}
+
+/// A request being verified and translated.
+pub type Receiving<'a> = Pin<Box<dyn Future<Output = Result<Translation, Refusal>> + Send + 'a>>;
+
+/// One configured endpoint of one provider.
+pub trait HookSource: Send + Sync {
+    /// The path segment, e.g. `ses` in `/hooks/ses/main`.
+    fn name(&self) -> &'static str;
+
+    /// The largest body taken, in bytes; a larger one is refused with 413.
+    fn body_limit(&self) -> usize;
+
+    /// Checks the secret of a provider that sends one, before any of the body is read.
+    ///
+    /// # Errors
+    /// 401 or 403.
+    fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal>;
+
+    /// Verifies and translates a whole request that was admitted.
+    fn receive<'a>(&'a self, request: Request<'a>) -> Receiving<'a>;
 }

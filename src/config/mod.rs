@@ -1,0 +1,3 @@
+//! The configuration: one file per section, unknown keys refused, errors that name the field.
+
+pub mod secret;
