@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::ids::{AppId, Esp, StreamName, Sub, TeamId};
+use super::record::OverrideAction;
 use super::time::Timestamp;
 
 /// One fact about one recipient or subject, as a source reported it. Not yet numbered, not yet de-duplicated.
@@ -32,6 +33,21 @@ pub struct Event {
     pub evidence: Evidence,
     /// When it happened according to the source, already clamped by a signed time where there is one.
     pub occurred_at: Timestamp,
+    /// What an operator decided; only for [`Kind::OperatorOverride`].
+    pub decision: Option<Decision>,
+}
+
+/// An operator's decision about one address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What.
+    pub action: OverrideAction,
+    /// Who decided, as they named themselves.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// When it ends; `None`: until decided anew.
+    pub until: Option<Timestamp>,
 }
 
 /// Whom an event is about. Consent events may carry only a `sub`, bounces only an address.
@@ -134,6 +150,8 @@ pub enum Kind {
     Sent,
     /// A user signed in with Apple, as the import says.
     Authorized,
+    /// An address was named as a subject's, without word of an authorization.
+    Linked,
     /// A person was erased.
     Erased,
     /// A hold ended by time.
@@ -275,6 +293,7 @@ words!(Kind {
     AccountDeleted = "account_deleted",
     Sent = "sent",
     Authorized = "authorized",
+    Linked = "linked",
     Erased = "erased",
     Released = "released",
     OptedIn = "opted_in",

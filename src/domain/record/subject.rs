@@ -1,0 +1,72 @@
+//! The facts known of one subject (Apple's `sub`) of one team.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Fact, Join};
+use crate::domain::ids::{AddressKey, AppId};
+use crate::domain::time::Timestamp;
+use std::time::Duration;
+
+/// Everything known of a subject that a verdict may need. A join.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubjectRecord {
+    /// Consent, per app.
+    #[serde(rename = "ap", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub apps: BTreeMap<AppId, Consent>,
+    /// Apple said: the Apple Account was deleted. Terminal for this `sub`.
+    #[serde(rename = "de", default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Fact>,
+    /// The addresses the subject has had, each with the latest time it was asserted. The newest is the present epoch.
+    #[serde(rename = "ad", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub addresses: BTreeMap<AddressKey, Fact>,
+}
+
+/// Consent of one subject for one app.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// The latest authorization with Apple (an identity token or a code exchange, never an app session).
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub authorized: Option<Fact>,
+    /// The latest revocation.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Fact>,
+}
+
+impl Consent {
+    /// The revocation that stands, if one does. A revocation up to `margin` before the authorization still wins: the two clocks
+    /// differ, and mailing someone who left is the worse mistake.
+    pub fn standing_revocation(&self, margin: Duration) -> Option<Fact> {
+        let revoked = self.revoked?;
+        let outlived = self.authorized.is_some_and(|a| a.at > revoked.at.plus(margin));
+        (!outlived).then_some(revoked)
+    }
+}
+
+impl SubjectRecord {
+    /// The address of the present epoch.
+    pub fn present(&self) -> Option<AddressKey> {
+        self.addresses.iter().max_by_key(|(key, fact)| (**fact, **key)).map(|(key, _)| *key)
+    }
+
+    /// The latest authorization for any app.
+    pub fn authorized(&self) -> Option<Timestamp> {
+        self.apps.values().filter_map(|c| c.authorized).max().map(|f| f.at)
+    }
+}
+
+impl Join for Consent {
+    fn join(&mut self, other: &Self) {
+        self.authorized.join(&other.authorized);
+        self.revoked.join(&other.revoked);
+    }
+}
+
+impl Join for SubjectRecord {
+    fn join(&mut self, other: &Self) {
+        self.apps.join(&other.apps);
+        self.deleted.join(&other.deleted);
+        self.addresses.join(&other.addresses);
+    }
+}

@@ -1,0 +1,248 @@
+//! The table of verdicts, row by row: the first that applies.
+
+use super::hold::{Standing, standing};
+use super::{Answer, Limit, Proof, Question, Reach, Reason, Verdict, View};
+use crate::domain::event::Kind;
+use crate::domain::ids::{AppId, Esp};
+use crate::domain::policy::{Class, Policy};
+use crate::domain::record::{AddressRecord, EVERY_STREAM, Fact, OverrideAction, SubjectRecord};
+use crate::domain::time::Timestamp;
+
+/// A row that applied.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub answer: Answer,
+    pub reason: Reason,
+    pub scope: Reach,
+    pub evidence: Vec<(Fact, Kind)>,
+    /// When time alone may change it.
+    pub changes_at: Option<Timestamp>,
+}
+
+/// Answers the question about one address at `now`, from a view that is as fresh as `as_of` and stands at `cursor` of the log.
+pub fn decide(
+    question: &Question,
+    view: &View,
+    policy: &Policy,
+    now: Timestamp,
+    as_of: Timestamp,
+    cursor: &str,
+) -> Verdict {
+    let limits = limits(question, view, policy);
+    let mut row = user_row(question, view, policy, now);
+    let mut send = match row.answer {
+        Answer::Sendable => true,
+        Answer::Hold => question.class == Class::Security,
+        Answer::Suppressed => false,
+        Answer::Unknown => policy.send_unseen(question.class),
+    };
+    if row.answer != Answer::Suppressed {
+        if let Some(limit) = deciding_limit(question, view, &limits) {
+            send = false;
+            if row.answer != Answer::Hold {
+                let evidence = limit.esp.as_ref().and_then(|esp| listed(view.address.as_ref()?, esp));
+                row = Row {
+                    answer: Answer::Hold,
+                    reason: limit.reason,
+                    scope: limit.scope,
+                    evidence: evidence.map(|f| (f, Kind::HardBounce)).into_iter().collect(),
+                    changes_at: None,
+                };
+            }
+        }
+    }
+    let usable = now.plus(policy.staleness(question.class));
+    Verdict {
+        verdict: row.answer,
+        send,
+        reason: row.reason,
+        scope: row.scope,
+        limits,
+        as_of,
+        valid_until: row.changes_at.filter(|at| *at > now).map_or(usable, |at| at.min(usable)),
+        evidence: row
+            .evidence
+            .iter()
+            .map(|(f, kind)| Proof { event: f.event.public(), kind: *kind, at: f.at })
+            .collect(),
+        cursor: cursor.to_owned(),
+        policy_version: policy.version(),
+    }
+}
+
+/// The rows that speak of the user alone.
+pub(super) fn user_row(question: &Question, view: &View, policy: &Policy, now: Timestamp) -> Row {
+    let subject = view.subject.as_ref().map(|(_, s)| s);
+    if let Some(row) = left(question, view, subject, policy) {
+        return row;
+    }
+    let Some(record) = &view.address else {
+        return if view.on_relay_domain {
+            row(Answer::Unknown, Reason::NotSeen, vec![])
+        } else {
+            row(Answer::Sendable, Reason::NotRelay, vec![])
+        };
+    };
+    if let Some(off) = record.forwarding_off.filter(|off| record.forwarding_on.is_none_or(|on| on <= *off)) {
+        return row(Answer::Suppressed, Reason::ForwardingDisabled, vec![(off, Kind::ForwardingDisabled)]);
+    }
+    let lifted = decision(record, OverrideAction::Lift, now);
+    if let Some(row) = unwanted(question, record, lifted, now) {
+        return row;
+    }
+    bounced(view, record, policy, now, lifted)
+}
+
+/// Erased, deleted, superseded, revoked: who has gone.
+fn left(question: &Question, view: &View, subject: Option<&SubjectRecord>, policy: &Policy) -> Option<Row> {
+    if let Some(erased) = view.erased_at {
+        if subject.and_then(SubjectRecord::authorized).is_none_or(|a| a <= erased) {
+            return Some(row(Answer::Suppressed, Reason::Erased, vec![]));
+        }
+    }
+    let subject = subject?;
+    if let Some(deleted) = subject.deleted {
+        return Some(row(Answer::Suppressed, Reason::AccountDeleted, vec![(deleted, Kind::AccountDeleted)]));
+    }
+    if let Some(record) = &view.address {
+        let own = view.subject.as_ref().and_then(|(key, _)| record.subjects.get(key));
+        let newer = subject.present().and_then(|present| subject.addresses.get(&present));
+        // The same event asserts both sides, so the present address has the very fact that the subject has.
+        if let (Some(own), Some(newer)) = (own, newer) {
+            if newer > own {
+                return Some(row(Answer::Suppressed, Reason::Superseded, vec![(*newer, Kind::Linked)]));
+            }
+        }
+    }
+    let revoked = revocation(question.app.as_ref(), subject, policy)?;
+    Some(row(Answer::Suppressed, Reason::ConsentRevoked, vec![(revoked, Kind::ConsentRevoked)]))
+}
+
+/// The revocation that counts for the asked app; without an app, one that leaves no known app consented.
+fn revocation(app: Option<&AppId>, subject: &SubjectRecord, policy: &Policy) -> Option<Fact> {
+    let standing = |app: &AppId| subject.apps.get(app)?.standing_revocation(policy.revocation_margin);
+    match app {
+        Some(app) => standing(app),
+        None => {
+            let all: Option<Vec<Fact>> = subject.apps.keys().map(standing).collect();
+            all?.into_iter().max()
+        }
+    }
+}
+
+/// Complaint and unsubscription: the user's own word about mail.
+fn unwanted(question: &Question, record: &AddressRecord, lifted: Option<Fact>, now: Timestamp) -> Option<Row> {
+    let every = |map: &std::collections::BTreeMap<_, Fact>| {
+        map.get(&crate::domain::ids::StreamName::new(EVERY_STREAM)).copied()
+    };
+    let opted_in = every(&record.opted_in);
+    if let Some(complaint) = record.complaint.filter(|c| opted_in.max(lifted).is_none_or(|o| o <= *c)) {
+        return Some(row(Answer::Suppressed, Reason::Complaint, vec![(complaint, Kind::Complaint)]));
+    }
+    if question.class == Class::Security {
+        return None;
+    }
+    if let Some(said) = decision(record, OverrideAction::Suppress, now).filter(|s| lifted.is_none_or(|l| l <= *s)) {
+        return Some(row(Answer::Suppressed, Reason::Unsubscribed, vec![(said, Kind::OperatorOverride)]));
+    }
+    let mut out = every(&record.unsubscribed).filter(|u| opted_in.max(lifted).is_none_or(|o| o <= *u));
+    let mut scope = Reach::User;
+    if let (None, Some((stream, _))) = (out, &question.stream) {
+        let back_in = record.opted_in.get(stream).copied().max(opted_in).max(lifted);
+        out = record.unsubscribed.get(stream).copied().filter(|u| back_in.is_none_or(|o| o <= *u));
+        scope = Reach::Stream;
+    }
+    out.map(|fact| Row { scope, ..row(Answer::Suppressed, Reason::Unsubscribed, vec![(fact, Kind::Unsubscribed)]) })
+}
+
+/// What bounces, acceptances and Apple's forwarding-on say.
+fn bounced(view: &View, record: &AddressRecord, policy: &Policy, now: Timestamp, lifted: Option<Fact>) -> Row {
+    let judged = standing(record, &view.around, policy, now);
+    let newest = match judged {
+        Standing::Clean => None,
+        Standing::Held { by, .. } | Standing::Lapsed { by, .. } => Some(by),
+        Standing::Gone { second, .. } => Some(second),
+    };
+    if let (Some(lifted), Some(newest)) = (lifted, newest) {
+        if lifted > newest {
+            return row(Answer::Sendable, Reason::Released, vec![(lifted, Kind::OperatorOverride)]);
+        }
+    }
+    match judged {
+        Standing::Gone { first, second } => {
+            row(Answer::Suppressed, Reason::RecipientGone, vec![(second, Kind::HardBounce), (first, Kind::HardBounce)])
+        }
+        Standing::Held { until, by, not_found } => {
+            let reason = if not_found { Reason::RecentBounce } else { Reason::AmbiguousBounce };
+            Row { changes_at: Some(until), ..row(Answer::Hold, reason, vec![(by, Kind::HardBounce)]) }
+        }
+        Standing::Lapsed { by, .. } => row(Answer::Sendable, Reason::Released, vec![(by, Kind::HardBounce)]),
+        Standing::Clean => clean(record),
+    }
+}
+
+fn clean(record: &AddressRecord) -> Row {
+    if record.relay_domain.is_none() {
+        return row(Answer::Sendable, Reason::NotRelay, vec![]);
+    }
+    let accepted = record.accepted.map(|f| (f, Kind::Delivered));
+    match record.forwarding_on.filter(|on| record.forwarding_off.is_some() || accepted.is_none_or(|(a, _)| a <= *on)) {
+        Some(on) => row(Answer::Sendable, Reason::ForwardingEnabled, vec![(on, Kind::ForwardingEnabled)]),
+        None => row(Answer::Sendable, Reason::Ok, accepted.into_iter().collect()),
+    }
+}
+
+fn decision(record: &AddressRecord, action: OverrideAction, now: Timestamp) -> Option<Fact> {
+    record.overrides.get(&action).filter(|o| o.holds(now)).map(|o| o.fact)
+}
+
+fn row(answer: Answer, reason: Reason, evidence: Vec<(Fact, Kind)>) -> Row {
+    Row { answer, reason, scope: Reach::User, evidence, changes_at: None }
+}
+
+/// Everything that limits one way of sending, whether asked about or not.
+fn limits(question: &Question, view: &View, policy: &Policy) -> Vec<Limit> {
+    let mut limits = view.around.limits.clone();
+    let blank = |scope, reason| Limit { scope, esp: None, stream: None, app: None, reason, wave: None };
+    if let Some(record) = &view.address {
+        for esp in record.listed.keys().filter(|esp| listed(record, esp).is_some()) {
+            limits.push(Limit { esp: Some(esp.clone()), ..blank(Reach::Esp, Reason::EspSuppressed) });
+        }
+        for (stream, out) in record.unsubscribed.iter().filter(|(s, _)| s.as_str() != EVERY_STREAM) {
+            if record.opted_in.get(stream).is_none_or(|back| back <= out) {
+                limits.push(Limit { stream: Some(stream.clone()), ..blank(Reach::Stream, Reason::Unsubscribed) });
+            }
+        }
+    }
+    if let (None, Some((_, subject))) = (&question.app, &view.subject) {
+        for (app, consent) in &subject.apps {
+            if consent.standing_revocation(policy.revocation_margin).is_some() {
+                limits.push(Limit { app: Some(app.clone()), ..blank(Reach::User, Reason::ConsentRevoked) });
+            }
+        }
+    }
+    limits
+}
+
+/// The limit that stops the asked stream; without a stream, one only when every ESP of the team is limited.
+fn deciding_limit(question: &Question, view: &View, limits: &[Limit]) -> Option<Limit> {
+    let on = |limit: &&Limit, name: &crate::domain::ids::StreamName, esp: &Esp| match limit.scope {
+        Reach::Esp => limit.esp.as_ref() == Some(esp),
+        Reach::Cell => limit.stream.as_ref() == Some(name),
+        // An unsubscription is the user's word and has a row of its own; a revoked other app concerns no stream.
+        Reach::Stream | Reach::User => false,
+    };
+    if let Some((name, esp)) = &question.stream {
+        return limits.iter().find(|l| on(l, name, esp)).cloned();
+    }
+    let esps = &view.around.esps;
+    let limited = |esp: &Esp| limits.iter().any(|l| l.scope == Reach::Esp && l.esp.as_ref() == Some(esp));
+    let all = !esps.is_empty() && esps.iter().all(limited);
+    all.then(|| limits.iter().find(|l| l.scope == Reach::Esp).cloned()).flatten()
+}
+
+/// The ESP's listing that stands: not answered by a removal or an acceptance since.
+fn listed(record: &AddressRecord, esp: &Esp) -> Option<Fact> {
+    let listed = *record.listed.get(esp)?;
+    record.unlisted.get(esp).is_none_or(|un| un.at < listed.at).then_some(listed)
+}

@@ -1,0 +1,79 @@
+//! The few places where the two databases need two spellings, and the batch: many rows in one bound JSON array.
+//!
+//! A batch binds one text parameter whatever the number of rows, so its SQL is constant and its statement stays prepared; on both
+//! databases it beats rows bound one by one.
+
+/// One statement in both spellings.
+#[derive(Debug, Clone, Copy)]
+pub struct Twin {
+    /// For SQLite.
+    pub sqlite: &'static str,
+    /// For PostgreSQL.
+    pub postgres: &'static str,
+}
+
+/// One column of a batch element, by position and type, as SQLite reads it out of `value`.
+macro_rules! sqlite_column {
+    (int $i:literal) => {
+        concat!("value->>", $i)
+    };
+    (text $i:literal) => {
+        concat!("value->>", $i)
+    };
+    (bytes $i:literal) => {
+        concat!("unhex(value->>", $i, ")")
+    };
+}
+
+/// The same, as PostgreSQL reads it out of `value`.
+macro_rules! postgres_column {
+    (int $i:literal) => {
+        concat!("CAST(value->>", $i, " AS BIGINT)")
+    };
+    (text $i:literal) => {
+        concat!("value->>", $i)
+    };
+    (bytes $i:literal) => {
+        concat!("decode(value->>", $i, ", 'hex')")
+    };
+}
+
+/// `batch!("INSERT INTO t (a, b)", [bytes 0, int 1], "ON CONFLICT DO NOTHING")`: the statement that inserts every element of the
+/// JSON array bound as `$1`, each element an array of its columns.
+macro_rules! batch {
+    ($head:literal, [$kind:ident $i:literal $(, $kinds:ident $is:literal)*], $tail:literal) => {
+        $crate::store::dialect::Twin {
+            sqlite: concat!(
+                $head, " SELECT ",
+                $crate::store::dialect::sqlite_column!($kind $i)
+                $(, ", ", $crate::store::dialect::sqlite_column!($kinds $is))*,
+                // SQLite's parser needs the WHERE before an ON CONFLICT.
+                " FROM json_each($1) WHERE true ", $tail
+            ),
+            postgres: concat!(
+                $head, " SELECT ",
+                $crate::store::dialect::postgres_column!($kind $i)
+                $(, ", ", $crate::store::dialect::postgres_column!($kinds $is))*,
+                " FROM jsonb_array_elements(CAST($1 AS jsonb)) ", $tail
+            ),
+        }
+    };
+}
+
+/// `lookup!("SELECT r.x", "r", "t AS r", "r.team = @text0 AND r.key = @bytes1")`-like joins over the JSON array bound as `$1`.
+macro_rules! lookup {
+    ($head:literal, $table:literal, [$($column:literal = $kind:ident $i:literal),+], $tail:literal) => {
+        $crate::store::dialect::Twin {
+            sqlite: concat!(
+                $head, " FROM json_each($1) CROSS JOIN ", $table, " WHERE true",
+                $(" AND ", $column, " = ", $crate::store::dialect::sqlite_column!($kind $i)),+, " ", $tail
+            ),
+            postgres: concat!(
+                $head, " FROM jsonb_array_elements(CAST($1 AS jsonb)) CROSS JOIN ", $table, " WHERE true",
+                $(" AND ", $column, " = ", $crate::store::dialect::postgres_column!($kind $i)),+, " ", $tail
+            ),
+        }
+    };
+}
+
+pub(crate) use {batch, lookup, postgres_column, sqlite_column};

@@ -1,0 +1,73 @@
+//! The head of the log and the identities already seen: what makes the log gap-free and an event count once.
+
+use std::collections::HashSet;
+
+use sqlx::Row;
+
+use super::dialect::{Twin, batch};
+use super::{Result, Tx, on};
+use crate::domain::ids::EventKey;
+use crate::domain::time::Timestamp;
+
+pub(super) const LOCK_HEAD: &str = "UPDATE log_head SET n = n + 0 WHERE id = 1 RETURNING n";
+pub(super) const ADVANCE_HEAD: &str = "UPDATE log_head SET n = n + $1 WHERE id = 1 RETURNING n";
+pub(super) const READ_HEAD: &str = "SELECT n FROM log_head WHERE id = 1";
+pub(super) const MARK_SEEN: Twin =
+    batch!("INSERT INTO seen (id, at)", [bytes 0, int 1], "ON CONFLICT (id) DO NOTHING RETURNING id");
+pub(super) const IS_SEEN: &str = "SELECT 1 FROM seen WHERE id = $1";
+
+impl Tx {
+    /// Takes the head's row lock and returns the last number given. It is the first statement of every writing group, so groups
+    /// follow one another and numbers commit in order. It gives no number yet: only new events get one ([`Tx::advance_head`]), so that a
+    /// repeated event leaves no gap.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn lock_head(&mut self) -> Result<i64> {
+        Ok(on!(self, c => sqlx::query_scalar(LOCK_HEAD).fetch_one(c).await)?)
+    }
+
+    /// Gives out `k` numbers and returns the last.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn advance_head(&mut self, k: i64) -> Result<i64> {
+        Ok(on!(self, c => sqlx::query_scalar(ADVANCE_HEAD).bind(k).fetch_one(c).await)?)
+    }
+
+    /// The last number given.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn head(&mut self) -> Result<i64> {
+        Ok(on!(self, c => sqlx::query_scalar(READ_HEAD).fetch_one(c).await)?)
+    }
+
+    /// Remembers identities and returns those that were new.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn mark_seen(&mut self, ids: &[EventKey], at: Timestamp) -> Result<HashSet<EventKey>> {
+        let rows: Vec<(EventKey, i64)> = ids.iter().map(|id| (*id, at.micros())).collect();
+        let sql = self.spell(&MARK_SEEN);
+        let json = super::json(&rows)?;
+        on!(self, c => {
+            let rows = sqlx::query(sql).bind(json).fetch_all(c).await?;
+            let ids = rows.iter().map(|row| Ok(EventKey::from_slice(&row.try_get::<Vec<u8>, _>(0)?)));
+            let ids: Vec<Option<EventKey>> = ids.collect::<std::result::Result<_, sqlx::Error>>()?;
+            Ok(ids.into_iter().flatten().collect())
+        })
+    }
+
+    /// Whether an identity is remembered.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_seen(&mut self, id: EventKey) -> Result<bool> {
+        let id = id.0.to_vec();
+        let found: Option<i64> = on!(self, c => {
+            sqlx::query(IS_SEEN).bind(id).fetch_optional(c).await?.map(|_| 1)
+        });
+        Ok(found.is_some())
+    }
+}

@@ -1,0 +1,267 @@
+//! The store: one concrete type over the two real databases, SQLite embedded and PostgreSQL to grow.
+//!
+//! [`Store::read`] and [`Store::write`] are the only doors, and both give a [`Tx`]. A write transaction is `BEGIN IMMEDIATE` on
+//! SQLite: a deferred one that reads first fails at once when anyone wrote in between. Dropping a `Tx` rolls it back. Every query
+//! is a method on `Tx`; its SQL is a constant in the common subset, or a [`dialect::Twin`] where the two must differ. No
+//! transaction is held across the network.
+
+mod cells;
+pub mod dialect;
+mod events;
+mod leases;
+mod log;
+mod migrate;
+mod outbox;
+mod people;
+mod quarantine;
+mod records;
+mod registry;
+mod retention;
+
+pub use cells::CellCount;
+pub use events::EventRow;
+pub use leases::Lease;
+pub use migrate::{MIGRATIONS, MigrationText};
+pub use outbox::{Attempt, DesiredRow, Due, Halt, OutboxSummary};
+pub use people::{SealedRow, Tombstone};
+pub use quarantine::{QuarantineRow, QuarantineSummary};
+pub use records::{AddressRow, SubjectRow};
+pub use registry::{AuditRow, StreamRow, TokenRow};
+pub use retention::Cutoffs;
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Postgres, Sqlite, Transaction};
+
+/// Runs the same body on the connection of either database.
+macro_rules! on {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        match $tx {
+            $crate::store::Tx::Sqlite(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+            $crate::store::Tx::Postgres(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on;
+
+/// The two databases behind one name.
+#[derive(Clone)]
+pub enum Store {
+    /// One file, one daemon. Writes go through one connection, reads through several.
+    Sqlite {
+        /// The single writer.
+        write: SqlitePool,
+        /// The readers.
+        read: SqlitePool,
+    },
+    /// Several daemons may share it.
+    Postgres(PgPool),
+}
+
+/// An open transaction. Dropped: rolled back.
+pub enum Tx {
+    /// On SQLite.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// On PostgreSQL.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// What the store can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL names no database we know.
+    #[error("store.url: {0}")]
+    Url(String),
+    /// The database cannot be reached, is full, or does not answer in time: the same statement may succeed later.
+    #[error("the store is not available: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The database refused the statement or the data.
+    #[error("the store refused the statement: {0}")]
+    Refused(#[source] sqlx::Error),
+    /// A row does not say what its column must say.
+    #[error("corrupt row in {table}, column {column}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// The schema is not this version's.
+    #[error("the schema is not up to date: {0}")]
+    Schema(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let refused = match &error {
+            sqlx::Error::Database(db) => !transient_code(db.code().as_deref().unwrap_or("")),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => false,
+            _ => true,
+        };
+        if refused { Self::Refused(error) } else { Self::Unavailable(error) }
+    }
+}
+
+/// SQLSTATE classes 08 (connection), 40 (rollback), 53 (resources), 57 (operator intervention), 58 (system), 25006 (read-only); and
+/// SQLite's busy, locked, I/O error, full, cannot open, read-only.
+fn transient_code(code: &str) -> bool {
+    if code.len() == 5 {
+        return ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "25006";
+    }
+    let primary = code.parse::<i64>().map_or(0, |c| c & 0xff);
+    matches!(primary, 5 | 6 | 8 | 10 | 13 | 14)
+}
+
+impl StoreError {
+    /// Whether the same statement may succeed later.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// The result of a store method.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+const READERS: u32 = 8;
+
+impl Store {
+    /// Opens by URL: `sqlite:PATH` or `postgres://…`. Does not migrate.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`] for any other scheme, [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn open(url: &str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            Self::open_sqlite(path.trim_start_matches("//")).await
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self::open_postgres(url).await
+        } else {
+            Err(StoreError::Url("expected sqlite:PATH or postgres://…".to_owned()))
+        }
+    }
+
+    async fn open_sqlite(path: &str) -> Result<Self> {
+        if path.is_empty() || path.starts_with(":memory:") {
+            return Err(StoreError::Url(
+                "SQLite needs a file: an in-memory store would acknowledge and forget".to_owned(),
+            ));
+        }
+        if let Some(folder) = std::path::Path::new(path).parent().filter(|f| !f.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .map_err(|e| StoreError::Url(format!("cannot make folder {}: {e}", folder.display())))?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An acknowledged event survives power loss.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("secure_delete", "ON")
+            .pragma("cache_size", "-65536")
+            .pragma("temp_store", "MEMORY")
+            .pragma("mmap_size", "268435456");
+        let pool = |n| SqlitePoolOptions::new().max_connections(n).acquire_timeout(Duration::from_secs(5));
+        let write = pool(1).connect_with(options.clone()).await?;
+        let read = pool(READERS).connect_with(options.read_only(false)).await?;
+        Ok(Self::Sqlite { write, read })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self> {
+        let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Url("not a PostgreSQL URL".to_owned()))?;
+        let options = options.application_name("relaywatch").options([
+            ("synchronous_commit", "on"),
+            ("statement_timeout", "60s"),
+            ("lock_timeout", "30s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(16)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_with(options)
+            .await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// A transaction to read in: one consistent view.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    pub async fn read(&self) -> Result<Tx> {
+        match self {
+            Self::Sqlite { read, .. } => Ok(Tx::Sqlite(read.begin().await?)),
+            Self::Postgres(pool) => {
+                Ok(Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?))
+            }
+        }
+    }
+
+    /// A transaction to write in.
+    ///
+    /// # Errors
+    /// When no connection is to be had, or the writer's lock is not free in time.
+    pub async fn write(&self) -> Result<Tx> {
+        match self {
+            Self::Sqlite { write, .. } => Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
+            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+        }
+    }
+
+    /// Closes every connection; on SQLite this checkpoints the write-ahead log.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// The word for the database.
+    pub fn backend(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+}
+
+impl Tx {
+    /// Makes everything done so far durable.
+    ///
+    /// # Errors
+    /// When the commit did not reach the disk.
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// The statement in this transaction's dialect.
+    fn spell(&self, twin: &dialect::Twin) -> &'static str {
+        match self {
+            Self::Sqlite(_) => twin.sqlite,
+            Self::Postgres(_) => twin.postgres,
+        }
+    }
+}
+
+/// The JSON a batch binds.
+fn json<T: serde::Serialize + ?Sized>(rows: &T) -> Result<String> {
+    serde_json::to_string(rows).map_err(|e| StoreError::Refused(sqlx::Error::Encode(Box::new(e))))
+}

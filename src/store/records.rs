@@ -1,0 +1,195 @@
+//! The records of addresses and subjects: read in bulk, joined by intake, written back in bulk.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::Row;
+
+use super::dialect::{Twin, batch, lookup};
+use super::{Result, StoreError, Tx, on};
+use crate::domain::ids::{AddressKey, SubKey, TeamId};
+use crate::domain::record::{AddressRecord, SubjectRecord};
+use crate::domain::time::Timestamp;
+
+/// The record of one address, with what the store must know of it beside the facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressRow {
+    /// The facts.
+    pub record: AddressRecord,
+    /// The log number of the last change.
+    pub version: i64,
+    /// When time alone may change its verdict (a hold that ends, a control that may have come).
+    pub settle_at: Option<Timestamp>,
+    /// When to drop it, for an `icloud.com` address that nobody flagged as a relay address.
+    pub keep_until: Option<Timestamp>,
+}
+
+/// The record of one subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectRow {
+    /// The facts.
+    pub record: SubjectRecord,
+    /// The log number of the last change.
+    pub version: i64,
+}
+
+pub(super) const ADDRESSES: Twin = lookup!(
+    "SELECT r.team, r.key, r.facts, r.version, r.settle_at, r.keep_until",
+    "address_records AS r",
+    ["r.team" = text 0, "r.key" = bytes 1],
+    ""
+);
+pub(super) const SUBJECTS: Twin = lookup!(
+    "SELECT r.team, r.key, r.facts, r.version",
+    "subject_records AS r",
+    ["r.team" = text 0, "r.key" = bytes 1],
+    ""
+);
+pub(super) const PUT_ADDRESSES: Twin = batch!(
+    "INSERT INTO address_records (team, key, facts, version, settle_at, keep_until)",
+    [text 0, bytes 1, text 2, int 3, int 4, int 5],
+    "ON CONFLICT (team, key) DO UPDATE SET facts = excluded.facts, version = excluded.version, settle_at = excluded.settle_at, \
+     keep_until = excluded.keep_until"
+);
+pub(super) const PUT_SUBJECTS: Twin = batch!(
+    "INSERT INTO subject_records (team, key, facts, version)",
+    [text 0, bytes 1, text 2, int 3],
+    "ON CONFLICT (team, key) DO UPDATE SET facts = excluded.facts, version = excluded.version"
+);
+pub(super) const TO_SETTLE: &str = "SELECT team, key, settle_at FROM address_records WHERE settle_at IS NOT NULL AND settle_at <= $1 \
+     ORDER BY settle_at LIMIT $2";
+pub(super) const COUNT_RECORDS: &str =
+    "SELECT (SELECT COUNT(*) FROM address_records), (SELECT COUNT(*) FROM subject_records)";
+
+/// A record's place: its team and key.
+pub type AddressAt = (TeamId, AddressKey);
+/// A subject's place: its team and key.
+pub type SubjectAt = (TeamId, SubKey);
+
+impl Tx {
+    /// The records at these places; a place without one is missing from the answer.
+    ///
+    /// # Errors
+    /// When the store fails or a record is corrupt.
+    pub async fn addresses(&mut self, at: &[AddressAt]) -> Result<HashMap<AddressAt, AddressRow>> {
+        if at.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let (sql, json) = (self.spell(&ADDRESSES), super::json(at)?);
+        on!(self, c => {
+            let mut found = HashMap::new();
+            for row in sqlx::query(sql).bind(json).fetch_all(c).await? {
+                let place = (
+                    TeamId::new(row.try_get::<String, _>(0)?),
+                    key(AddressKey::from_slice, &row.try_get::<Vec<u8>, _>(1)?, "address_records")?,
+                );
+                let record = facts(&row.try_get::<String, _>(2)?, "address_records")?;
+                let version = row.try_get(3)?;
+                let settle_at = row.try_get::<Option<i64>, _>(4)?.map(Timestamp::from_micros);
+                let keep_until = row.try_get::<Option<i64>, _>(5)?.map(Timestamp::from_micros);
+                found.insert(place, AddressRow { record, version, settle_at, keep_until });
+            }
+            Ok(found)
+        })
+    }
+
+    /// The subjects at these places.
+    ///
+    /// # Errors
+    /// When the store fails or a record is corrupt.
+    pub async fn subjects(&mut self, at: &[SubjectAt]) -> Result<HashMap<SubjectAt, SubjectRow>> {
+        if at.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let (sql, json) = (self.spell(&SUBJECTS), super::json(at)?);
+        on!(self, c => {
+            let mut found = HashMap::new();
+            for row in sqlx::query(sql).bind(json).fetch_all(c).await? {
+                let place = (
+                    TeamId::new(row.try_get::<String, _>(0)?),
+                    key(SubKey::from_slice, &row.try_get::<Vec<u8>, _>(1)?, "subject_records")?,
+                );
+                let record = facts(&row.try_get::<String, _>(2)?, "subject_records")?;
+                found.insert(place, SubjectRow { record, version: row.try_get(3)? });
+            }
+            Ok(found)
+        })
+    }
+
+    /// Writes address records back.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn put_addresses<'a>(
+        &mut self,
+        rows: impl Iterator<Item = (&'a AddressAt, &'a AddressRow)>,
+    ) -> Result<()> {
+        let mut batch = Vec::new();
+        for ((team, key), row) in rows {
+            let (settle, keep) = (row.settle_at.map(Timestamp::micros), row.keep_until.map(Timestamp::micros));
+            batch.push((team, key, super::json(&row.record)?, row.version, settle, keep));
+        }
+        self.put(&PUT_ADDRESSES, &batch).await
+    }
+
+    /// Writes subject records back.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn put_subjects<'a>(
+        &mut self,
+        rows: impl Iterator<Item = (&'a SubjectAt, &'a SubjectRow)>,
+    ) -> Result<()> {
+        let mut batch = Vec::new();
+        for ((team, key), row) in rows {
+            batch.push((team, key, super::json(&row.record)?, row.version));
+        }
+        self.put(&PUT_SUBJECTS, &batch).await
+    }
+
+    /// Places of records that time may have changed by `now`, the longest due first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn addresses_to_settle(&mut self, now: Timestamp, limit: i64) -> Result<Vec<(AddressAt, Timestamp)>> {
+        let now = now.micros();
+        on!(self, c => {
+            let rows = sqlx::query(TO_SETTLE).bind(now).bind(limit).fetch_all(c).await?;
+            rows.iter().map(|row| {
+                let team = TeamId::new(row.try_get::<String, _>(0)?);
+                let key = key(AddressKey::from_slice, &row.try_get::<Vec<u8>, _>(1)?, "address_records")?;
+                Ok(((team, key), Timestamp::from_micros(row.try_get(2)?)))
+            }).collect()
+        })
+    }
+
+    /// How many addresses and subjects have a record.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn count_records(&mut self) -> Result<(i64, i64)> {
+        on!(self, c => {
+            let row = sqlx::query(COUNT_RECORDS).fetch_one(c).await?;
+            Ok((row.try_get(0)?, row.try_get(1)?))
+        })
+    }
+
+    /// Runs a batch that returns nothing; an empty one costs nothing.
+    pub(super) async fn put<T: Serialize>(&mut self, twin: &Twin, rows: &[T]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (sql, json) = (self.spell(twin), super::json(rows)?);
+        on!(self, c => sqlx::query(sql).bind(json).execute(c).await.map(drop))?;
+        Ok(())
+    }
+}
+
+pub(super) fn key<K>(read: fn(&[u8]) -> Option<K>, bytes: &[u8], table: &'static str) -> Result<K> {
+    read(bytes).ok_or(StoreError::Corrupt { table, column: "key" })
+}
+
+fn facts<T: DeserializeOwned>(text: &str, table: &'static str) -> Result<T> {
+    serde_json::from_str(text).map_err(|_| StoreError::Corrupt { table, column: "facts" })
+}
