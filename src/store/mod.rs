@@ -17,17 +17,20 @@ mod quarantine;
 mod records;
 mod registry;
 mod retention;
+mod tee;
+mod views;
 
-pub use cells::CellCount;
+pub use cells::{CellCount, bucket};
 pub use events::EventRow;
 pub use leases::Lease;
 pub use migrate::{MIGRATIONS, MigrationText};
 pub use outbox::{Attempt, DesiredRow, Due, Halt, OutboxSummary};
 pub use people::{SealedRow, Tombstone};
 pub use quarantine::{QuarantineRow, QuarantineSummary};
-pub use records::{AddressRow, SubjectRow};
+pub use records::{AddressAt, AddressRow, SubjectAt, SubjectRow};
 pub use registry::{AuditRow, StreamRow, TokenRow};
 pub use retention::Cutoffs;
+pub use tee::TeeRow;
 
 use std::time::Duration;
 
@@ -81,11 +84,11 @@ pub enum StoreError {
     #[error("store.url: {0}")]
     Url(String),
     /// The database cannot be reached, is full, or does not answer in time: the same statement may succeed later.
-    #[error("the store is not available: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    #[error("the store is not available: {}", code(.0))]
+    Unavailable(sqlx::Error),
     /// The database refused the statement or the data.
-    #[error("the store refused the statement: {0}")]
-    Refused(#[source] sqlx::Error),
+    #[error("the store refused the statement: {}", code(.0))]
+    Refused(sqlx::Error),
     /// A row does not say what its column must say.
     #[error("corrupt row in {table}, column {column}")]
     Corrupt {
@@ -128,6 +131,19 @@ impl StoreError {
     /// Whether the same statement may succeed later.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// What can be told of a database error: a database's own message may quote the row, and so an address; its code does not.
+fn code(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(db) => format!("database error {}", db.code().unwrap_or_default()),
+        sqlx::Error::Io(io) => format!("{}", io.kind()),
+        sqlx::Error::PoolTimedOut => "no connection is free".to_owned(),
+        sqlx::Error::PoolClosed => "it is closed".to_owned(),
+        sqlx::Error::Tls(_) => "TLS failed".to_owned(),
+        sqlx::Error::RowNotFound => "no such row".to_owned(),
+        _ => "a value does not fit".to_owned(),
     }
 }
 

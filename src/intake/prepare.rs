@@ -1,0 +1,133 @@
+//! From an event to what the group writes of it: keys in place of people, a time that can be trusted, a stream.
+
+use super::Context;
+use crate::domain::address::Address;
+use crate::domain::cell::Cell;
+use crate::domain::event::{Event, Kind, Scope, Source};
+use crate::domain::ids::{AddressKey, Sub, SubKey, TeamId};
+use crate::domain::record::{Delta, Keys, cell, event_time, fold, is_stale};
+use crate::domain::time::Timestamp;
+use crate::store::EventRow;
+
+/// An event ready to be written, and the people it is about (in memory only, to be sealed when they are new).
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub(super) row: EventRow,
+    pub(super) delta: Delta,
+    pub(super) address: Option<(AddressKey, Address)>,
+    pub(super) sub: Option<(SubKey, Sub)>,
+    /// The same people under every hash key, to look for tombstones.
+    pub(super) marks: Vec<(TeamId, &'static str, String)>,
+    pub(super) cell: Option<Cell>,
+    pub(super) keep: Keep,
+}
+
+/// How much of an event is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// In the log and in the records.
+    All,
+    /// Likewise, but an address that nobody flags as a relay address goes after seven days.
+    Unflagged,
+    /// Only as a count of its cell: an ordinary recipient, who is none of our business.
+    Count,
+}
+
+/// Turns an event received at `received_at` by `endpoint` into what will be written.
+pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_at: Timestamp) -> Prepared {
+    let keyring = &context.keyring;
+    let at = event_time(event.occurred_at, received_at);
+    let stale = is_stale(&event, at, received_at);
+    let streams = context.streams.load();
+    let stream = streams.name(&event.origin);
+    let address = event.who.address.clone().map(|a| (keyring.address(&a), a));
+    let sub = event.who.sub.clone().map(|s| (keyring.sub(&s), s));
+    let id = keyring.event(&event.identity);
+    let keys = Keys { event: id, address: address.as_ref().map(|(k, _)| *k), sub: sub.as_ref().map(|(k, _)| *k) };
+    let delta = if stale { Delta::default() } else { fold(&event, keys, at, &stream) };
+    let keep = keep(&event);
+    let team = &event.origin.team;
+    let mut marks = Vec::new();
+    if let Some((_, address)) = &address {
+        let all = keyring.address_under_all(address);
+        marks.extend(all.into_iter().map(|(_, key)| (team.clone(), "address", key.to_string())));
+    }
+    if let Some((_, sub)) = &sub {
+        let all = keyring.sub_under_all(sub);
+        marks.extend(all.into_iter().map(|(_, key)| (team.clone(), "sub", key.to_string())));
+    }
+    let cell =
+        cell(&event, &stream).map(|c| if keep == Keep::Count { Cell { relay_domain: "other".into(), ..c } } else { c });
+    let relay_domain = (keep != Keep::Count).then(|| address.as_ref().map(|(_, a)| a.domain().to_owned())).flatten();
+    let row = EventRow {
+        n: 0,
+        id,
+        received_at,
+        occurred_at: at,
+        source: event.source,
+        endpoint: clean(endpoint.to_owned()),
+        kind: event.kind,
+        scope: event.scope,
+        fresh: event.fresh,
+        stale,
+        rule: clean(event.rule.into_owned()),
+        team: team.clone(),
+        app: event.origin.app.clone(),
+        stream: cell.is_some().then_some(stream),
+        esp: event.origin.esp.clone(),
+        relay_domain,
+        sending_domain: event.origin.from_domain.clone(),
+        mail_from_domain: event.origin.mail_from_domain.clone(),
+        address_key: keys.address,
+        subject_key: keys.sub,
+        status: event.evidence.status.map(clean),
+        code: event.evidence.code,
+        diagnostic: event.evidence.diagnostic.map(clean),
+        provider_id: event.evidence.provider_id.map(clean),
+        detail: event.decision.as_ref().map(|d| {
+            clean(serde_json::json!({"action": d.action, "who": d.who, "why": d.why, "until": d.until}).to_string())
+        }),
+    };
+    Prepared { row, delta, address, sub, marks, cell, keep }
+}
+
+fn keep(event: &Event) -> Keep {
+    if !matches!(event.source, Source::Ses | Source::Sparkpost | Source::Braze) {
+        return Keep::All;
+    }
+    match &event.who.address {
+        Some(a) if a.on_relay_domain() => Keep::All,
+        Some(a) if a.on_shared_domain() => Keep::Unflagged,
+        // A report that lost its recipient may still be about the relay: the detector can use it, nobody's record can.
+        None if event.kind == Kind::HardBounce => Keep::All,
+        _ => Keep::Count,
+    }
+}
+
+/// PostgreSQL takes no NUL in text, and no provider has a reason to send one.
+fn clean(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "") } else { text }
+}
+
+impl Prepared {
+    /// The word under which the cell counts it.
+    pub(super) fn counted_as(&self) -> &'static str {
+        if self.row.kind == Kind::HardBounce && self.row.scope == Scope::Esp && !self.row.fresh {
+            "echo"
+        } else {
+            self.row.kind.as_str()
+        }
+    }
+
+    /// Takes everything personal out: what is left is a number in the log.
+    pub(super) fn forget(&mut self) {
+        self.delta = Delta::default();
+        self.address = None;
+        self.sub = None;
+        self.row.address_key = None;
+        self.row.subject_key = None;
+        self.row.diagnostic = None;
+        self.row.provider_id = None;
+        self.row.detail = None;
+    }
+}
