@@ -1,0 +1,34 @@
+//! `[limits]`: what may wait in memory, and what a sender is told when it is full.
+
+use serde::Deserialize;
+
+use super::duration::Span;
+use super::findings::{Findings, Section};
+use super::size::Size;
+
+/// What may wait.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The bytes of events that may wait for the disk; beyond it a hook answers 503.
+    pub queue_bytes: Size,
+    /// What a 503 says in `Retry-After`.
+    pub retry_after: Span,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { queue_bytes: Size::mib(64), retry_after: Span::secs(5) }
+    }
+}
+
+impl Section for Limits {
+    fn check(&self, findings: &mut Findings) {
+        findings.expect(self.queue_bytes >= Size::mib(1), "queue_bytes", "must be at least 1MiB");
+        findings.expect(
+            self.retry_after >= Span::secs(1),
+            "retry_after",
+            "must be at least 1s, the unit of Retry-After",
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! The listeners and what they serve: a request comes in, a bounded body is read, an answer goes out.
+
+pub mod body;
+pub mod listener;
+pub mod observe;
+pub mod operations;
+
+#[cfg(test)]
+mod wire;
