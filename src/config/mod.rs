@@ -3,6 +3,7 @@
 //! To add a section, add a file with its struct (`Deserialize` with `deny_unknown_fields`, `Default`, `Debug`), implement
 //! [`Section`] for it, add one line to [`Config`] below, and its keys to `deploy/config.example.toml` (a test insists).
 
+pub mod apple;
 pub mod duration;
 mod environment;
 pub mod findings;
@@ -13,6 +14,7 @@ pub mod secret;
 pub mod server;
 pub mod size;
 pub mod store;
+pub mod teams;
 
 pub use findings::{Finding, Findings, Section};
 pub use load::{ConfigError, Place, Problem, environment};

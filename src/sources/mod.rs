@@ -3,6 +3,7 @@
 //! A source knows neither store nor network. What must be fetched (certificates, key sets) comes through a passed-in
 //! fetcher that has its own allow-list.
 
+pub mod apple;
 pub mod fetch;
 
 use std::borrow::Cow;

@@ -1,0 +1,3 @@
+//! The loopback world of the demo: it signs what the providers would sign. Tests and bench use it too.
+
+pub mod apple;

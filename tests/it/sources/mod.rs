@@ -1,0 +1,3 @@
+//! The sources: genuine, tampered, replayed, odd.
+
+mod apple;
