@@ -172,6 +172,15 @@ impl Intake {
         answer.await.unwrap_or(Err(IntakeError::Stopping))
     }
 
+    /// Whether an identity (an event's or a batch's) is on disk already.
+    ///
+    /// # Errors
+    /// [`IntakeError::Unavailable`] when the store cannot say.
+    pub async fn knows(&self, id: crate::domain::ids::EventKey) -> Result<bool, IntakeError> {
+        let known = async { self.store.read().await?.is_seen(id).await };
+        known.await.map_err(|e: crate::store::StoreError| IntakeError::Unavailable(e.to_string()))
+    }
+
     /// How many events wait or are being written.
     pub fn waiting(&self) -> usize {
         self.bounds.queue_events - self.room.available_permits()

@@ -1,0 +1,128 @@
+//! What a wrong request gets: a status, a stable reason, the field and a sentence. Never the value.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::http::body::BodyError;
+use crate::intake::IntakeError;
+use crate::store::StoreError;
+
+/// A refused request.
+#[derive(Debug, Clone, Serialize)]
+pub struct Problem {
+    #[serde(skip)]
+    status: StatusCode,
+    /// A stable word, for machines.
+    pub reason: &'static str,
+    /// The field that is wrong, as a dotted path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// A sentence, for people. Holds no address.
+    pub detail: String,
+    #[serde(skip)]
+    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// A problem of the whole request.
+    pub fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, reason, field: None, detail: detail.into(), retry_after: None }
+    }
+
+    /// 400: one field is wrong.
+    pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        let field = Some(field.into());
+        Self { field, ..Self::new(StatusCode::BAD_REQUEST, "bad_field", detail) }
+    }
+
+    /// 404.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {what}"))
+    }
+
+    /// 409.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 410.
+    pub fn gone(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "gone", detail)
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl From<StoreError> for Problem {
+    /// No store to ask: 503, never "go ahead".
+    fn from(error: StoreError) -> Self {
+        if !error.is_unavailable() {
+            tracing::error!(%error, "the store failed a request");
+            return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "internal error");
+        }
+        let retry_after = Some(Duration::from_secs(5));
+        let detail = "the store is not available";
+        Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail) }
+    }
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        let retry_after = Some(Duration::from_secs(5));
+        Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", error.to_string()) }
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        let retry_after = match error {
+            BodyError::Exhausted(after) => Some(after),
+            _ => None,
+        };
+        Self { retry_after, ..Self::new(error.status(), error.reason(), error.to_string()) }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, retry_after) = (self.status, self.retry_after);
+        let mut response = (status, Json(self)).into_response();
+        if let Some(after) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// For what no route answers.
+pub async fn no_such_route() -> Problem {
+    Problem::not_found("route")
+}
+
+/// What serde says of a wrong JSON, without the value it met: that may be an address.
+pub fn without_value(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = text.rfind(" at line ").map_or("", |at| &text[at..]);
+    let message = &text[..text.len() - place.len()];
+    let said = if message.starts_with("unknown field") {
+        "unknown field".to_owned()
+    } else if let Some(expected) = message.find(", expected ") {
+        format!("wrong type{}", &message[expected..])
+    } else if message.contains('`') || message.contains('"') {
+        "is not valid".to_owned()
+    } else {
+        message.to_owned()
+    };
+    format!("{said}{place}")
+}
