@@ -96,3 +96,130 @@ pub(super) const RULES: [BuiltIn; 32] = [
 /// The rules whose words say that the mailbox does not exist. Not among them: an address that is only paused.
 pub(super) const GONE: [&str; 4] =
     ["apple.user_not_found", "apple.user_does_not_exist", "apple.unknown_alias", "apple.no_longer_on_server"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::address::Address;
+    use crate::domain::bounce::{Diagnostic, EspClass, Reading, RuleBook, esp, matching, says_gone};
+
+    const SENDER: &str = "bounces@send.shop.example";
+
+    /// Apple's texts as they were seen, with our own recipient (`{R}`) and sender (`{S}`) in them.
+    const SEEN: [(&str, &str, Kind, Scope); 32] = {
+        use Kind::{HardBounce as Hard, SoftBounce as Soft};
+        use Scope::{Ambiguous, Content, Recipient, Relay, Sender};
+        [
+            ("550 5.1.1 <{R}>: user not found (in reply to RCPT TO command)", "apple.user_not_found", Hard, Recipient),
+            ("5.1.1 <{S}>: unauthorized sender", "apple.unauthorized_sender", Hard, Sender),
+            ("550 5.1.1 bad mailbox name", "apple.bad_mailbox_name", Hard, Sender),
+            ("5.7.1 Email rejected due to transformation error", "apple.transformation_error", Hard, Relay),
+            ("550 5.7.1 Relay not permitted for user", "apple.relay_not_permitted", Hard, Ambiguous),
+            (
+                "550 5.1.1 <{R}>: user lookup success but no user record found.",
+                "apple.lookup_without_record",
+                Hard,
+                Relay,
+            ),
+            (
+                "554 5.7.1 [HME1] This message was blocked for failing both SPF and DKIM authentication checks. See x",
+                "apple.spf_and_dkim_failed",
+                Hard,
+                Sender,
+            ),
+            ("554 5.7.1 blocked for failing both SPF and DKIM checks", "apple.spf_and_dkim_failed", Hard, Sender),
+            ("554 5.7.1 [CS01] Message rejected due to local policy.", "apple.local_policy", Hard, Content),
+            ("550 5.7.1 Message rejected due to local policy.", "apple.local_policy", Hard, Content),
+            ("550 5.7.1 [AB01] Your mail from 192.0.2.1 was rejected.", "apple.ip_reputation", Hard, Sender),
+            (
+                "554 5.7.1 Your message was rejected due to shop.example's DMARC policy.",
+                "apple.dmarc_policy",
+                Hard,
+                Sender,
+            ),
+            (
+                "550 5.7.1 Your email was rejected due to having a domain present in the Spamhaus DBL -- see x",
+                "apple.spamhaus_dbl",
+                Hard,
+                Sender,
+            ),
+            (
+                "550 5.7.1 Mail from IP 192.0.2.1 was rejected due to listing in Spamhaus SBL.",
+                "apple.spamhaus_sbl",
+                Hard,
+                Sender,
+            ),
+            (
+                "550 5.7.0 Blocked - see https://support.proofpoint.com/dnsbl-lookup.cgi?ip=192.0.2.1",
+                "apple.proofpoint_block",
+                Hard,
+                Sender,
+            ),
+            (
+                "450 4.1.8 <{S}>: Sender address rejected: Domain not found",
+                "apple.sender_domain_not_found",
+                Soft,
+                Sender,
+            ),
+            ("421 4.7.0 me.com Error: too many errors", "apple.too_many_errors", Soft, Sender),
+            ("554 5.7.1 <{R}>: Relay access denied", "apple.relay_access_denied", Hard, Relay),
+            ("554 mx-smtpin001.me.com ESMTP not accepting connections", "apple.not_accepting_connections", Hard, Relay),
+            ("451 4.7.1 Service unavailable - try again later", "apple.service_unavailable", Soft, Relay),
+            (
+                "421 4.7.1 Messages to {R} deferred due to excessive volume. Try again later - x",
+                "apple.excessive_volume",
+                Soft,
+                Recipient,
+            ),
+            ("552 5.2.2 <{R}>: user is over quota (in reply to RCPT TO command)", "apple.over_quota", Soft, Recipient),
+            ("450 4.2.2 user is overquota", "apple.over_quota", Soft, Recipient),
+            ("550 5.1.1 <{S}>: user not found", "apple.not_the_recipient", Hard, Ambiguous),
+            ("550 5.1.1 <{R}>: user does not exist", "apple.user_does_not_exist", Hard, Recipient),
+            ("550 5.1.1 <{S}>: user does not exist", "apple.not_the_recipient", Hard, Ambiguous),
+            ("550 5.1.1 unknown or illegal alias: {R}", "apple.unknown_alias", Hard, Recipient),
+            ("550 5.1.1 unknown or illegal alias: {S}", "apple.not_the_recipient", Hard, Ambiguous),
+            ("550 5.1.6 recipient no longer on server: {R}", "apple.no_longer_on_server", Hard, Recipient),
+            ("550 5.1.6 recipient no longer on server: {S}", "apple.not_the_recipient", Hard, Ambiguous),
+            ("550 5.1.1 <{R}>: inactive email address", "apple.inactive_address", Hard, Recipient),
+            ("550 5.1.1 <{S}>: inactive email address", "apple.not_the_recipient", Hard, Ambiguous),
+        ]
+    };
+
+    #[test]
+    fn every_text_of_apple_picks_its_rule_on_every_domain_of_apple() {
+        for domain in ["privaterelay.appleid.com", "private.icloud.com", "icloud.com", "me.com", "mac.com"] {
+            let recipient = format!("6qj4xaisn4k@{domain}");
+            for (text, rule, kind, scope) in SEEN {
+                let text = text.replace("{R}", &recipient).replace("{S}", SENDER);
+                for class in [EspClass::Hard, EspClass::Soft, EspClass::Block, EspClass::Undetermined] {
+                    let said =
+                        Diagnostic::read(&text, Address::parse(&recipient).as_ref(), Address::parse(SENDER).as_ref());
+                    let reading = RuleBook::default().judge(&said, Some(domain), class, "esp.class");
+                    let want = Reading { kind, scope, fresh: true, rule: rule.into() };
+                    assert_eq!(reading, want, "{class:?} {domain} {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_built_in_rule_is_reached_and_well_formed() {
+        for rule in &RULES {
+            assert!(
+                SEEN.iter().any(|(_, name, kind, scope)| (*name, *kind, *scope) == (rule.name, rule.kind, rule.scope))
+            );
+        }
+        for rule in RULES.iter().chain(&esp::RULES) {
+            assert!(rule.name.starts_with("apple.") || rule.name.starts_with("esp."), "{}", rule.name);
+            for text in rule.all {
+                assert_eq!(*text, matching::folded(text), "{}", rule.name);
+            }
+        }
+        for name in GONE {
+            let rule = RULES.iter().find(|r| r.name == name).unwrap();
+            assert_eq!((rule.party, rule.scope), (Party::RecipientOrNone, Scope::Recipient));
+            assert!(says_gone(name));
+        }
+        assert!(!says_gone("apple.inactive_address") && !says_gone("apple.not_the_recipient"));
+    }
+}

@@ -28,3 +28,49 @@ pub(super) const RULES: [BuiltIn; 7] = [
     // SendGrid, Resend and others.
     echo("esp.suppression_list", &["address is on the suppression list"]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::domain::bounce::{Diagnostic, EspClass, Reading, RuleBook};
+
+    #[test]
+    fn an_esps_own_words_are_an_echo_for_every_domain_and_class() {
+        let mut reached = BTreeSet::new();
+        for (text, rule) in [
+            (
+                "554 5.7.1 [internal] recipient address was suppressed due to customer policy",
+                "esp.sparkpost_suppressed",
+            ),
+            ("554 5.7.1 - Recipient address was suppressed due to system policy", "esp.sparkpost_suppressed"),
+            (
+                "Amazon SES has suppressed sending to this address because it has a recent history of bouncing",
+                "esp.ses_suppressed",
+            ),
+            (
+                "Amazon SES did not send the message to this address because it is on the suppression list for your tenant.",
+                "esp.ses_suppression_list",
+            ),
+            ("Not delivering to previously bounced address", "esp.mailgun_bounced"),
+            ("Not delivering to unsubscribed address", "esp.mailgun_unsubscribed"),
+            ("Not delivering to a user who marked your messages as spam", "esp.mailgun_complained"),
+            (
+                "The recipient's email address is on the suppression list because of an earlier bounce",
+                "esp.suppression_list",
+            ),
+        ] {
+            for domain in [Some("privaterelay.appleid.com"), Some("b.example"), None] {
+                for class in [EspClass::Hard, EspClass::Soft, EspClass::Block, EspClass::Undetermined] {
+                    let said = Diagnostic::read(text, None, None);
+                    let reading = RuleBook::default().judge(&said, domain, class, "esp.class");
+                    let want = Reading { kind: Kind::HardBounce, scope: Scope::Esp, fresh: false, rule: rule.into() };
+                    assert_eq!(reading, want, "{text}");
+                    reached.insert(rule);
+                }
+            }
+        }
+        assert_eq!(reached, RULES.iter().map(|rule| rule.name).collect());
+    }
+}

@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_error_names_rule_and_field() {
-        let cases: [(fn(&mut Rule), &str); 12] = [
+        type Spoil = fn(&mut Rule);
+        let cases: [(Spoil, &str); 12] = [
             (|r| r.name.clear(), "name"),
             (|r| r.name = "Ops Held".into(), "name"),
             (|r| r.name = "x".repeat(65), "name"),

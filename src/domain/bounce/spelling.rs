@@ -105,3 +105,29 @@ impl Folded {
         folded
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_is_hidden_and_nothing_else() {
+        for (recipient, text, want) in [
+            ("jane.roe@b.example", "x-jane.roe=b.example-y", "x-<recipient>-y"),
+            ("jane.roe@b.example", "JANE.ROE at b dot example", "<recipient>"),
+            ("jane.roe@b.example", "jane%2Eroe%3Db.example", "<recipient>"),
+            ("jane.roe@b.example", "jane.roe jane-roe jane", "<recipient> jane-roe jane"),
+            ("jane.roe@b.example", "jane.roe=b.test <recipient> <other>", "<recipient>=b.test <recipient> <other>"),
+            ("ab@b.example", "ab abab=b.example ab=c.example", "ab ab<recipient> ab=c.example"),
+            ("quota@b.example", "over quota: quota=b.example", "over quota: <recipient>"),
+            (
+                "ΟΔΟΣ7ΟΔΟΣ@b.example",
+                "user ΟΔΟΣ7ΟΔΟΣ, οδοσ7οδος, οδος7%CE%BF%CE%B4%CE%BF%CF%82",
+                "user <recipient>, <recipient>, <recipient>",
+            ),
+            ("İstanbul@b.example", "(İSTANBUL)", "(<recipient>)"),
+        ] {
+            assert_eq!(hide(text, &Address::parse(recipient).unwrap()), want);
+        }
+    }
+}
