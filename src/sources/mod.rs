@@ -5,6 +5,7 @@
 
 pub mod apple;
 pub mod fetch;
+pub mod json;
 
 use std::borrow::Cow;
 use std::pin::Pin;
