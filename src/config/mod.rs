@@ -4,15 +4,19 @@
 //! [`Section`] for it, add one line to [`Config`] below, and its keys to `deploy/config.example.toml` (a test insists).
 
 pub mod apple;
+pub mod braze;
 pub mod duration;
+pub mod endpoint;
 mod environment;
 pub mod findings;
+pub mod hook_auth;
 pub mod limits;
 mod load;
 pub mod log;
 pub mod secret;
 pub mod server;
 pub mod size;
+pub mod sparkpost;
 pub mod store;
 pub mod teams;
 

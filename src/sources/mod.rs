@@ -4,7 +4,14 @@
 //! fetcher that has its own allow-list.
 
 pub mod apple;
+mod batch;
+pub mod braze;
+pub mod elements;
 pub mod fetch;
+pub mod json;
+pub mod loose;
+pub mod shared_secret;
+pub mod sparkpost;
 
 use std::borrow::Cow;
 use std::pin::Pin;

@@ -7,6 +7,7 @@ use super::address::{AddressRecord, EVERY_STREAM, Override};
 use super::bounces::{Bounce, Bounces};
 use super::subject::{Consent, SubjectRecord};
 use crate::domain::address::Address;
+use crate::domain::bounce::says_gone;
 use crate::domain::cell::Cell;
 use crate::domain::event::{Event, Kind, Scope, Source};
 use crate::domain::ids::{AddressKey, Esp, EventKey, StreamName, SubKey, UNREGISTERED};
@@ -96,7 +97,8 @@ fn address_part(event: &Event, keys: Keys, fact: Fact, stream: &StreamName) -> A
             }
         }
         (Kind::HardBounce, Scope::Recipient | Scope::Ambiguous) if event.fresh => {
-            let not_found = event.scope == Scope::Recipient;
+            // A paused mailbox is the recipient's affair too, but it does not say that he is gone.
+            let not_found = event.scope == Scope::Recipient && says_gone(&event.rule);
             record.bounces = Bounces::of(Bounce { fact, not_found, cell: cell(event, stream) });
         }
         (Kind::OperatorOverride, _) => {

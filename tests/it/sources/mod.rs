@@ -1,3 +1,5 @@
 //! The sources: genuine, tampered, replayed, odd.
 
 mod apple;
+mod braze;
+mod sparkpost;

@@ -1,3 +1,5 @@
 //! The loopback world of the demo: it signs what the providers would sign. Tests and bench use it too.
 
 pub mod apple;
+pub mod braze;
+pub mod sparkpost;
