@@ -66,6 +66,16 @@ pub struct AppleEndpoint {
     pub name: String,
 }
 
+impl super::Section for Apple {
+    fn check(&self, _: &mut super::Findings) {}
+}
+
+impl super::Section for AppleEndpoint {
+    fn check(&self, findings: &mut super::Findings) {
+        super::endpoint::check_name(&self.name, findings);
+    }
+}
+
 fn secure_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     let wrong = |problem: &str| Err(serde::de::Error::custom(format!("keys_url: {problem}")));

@@ -4,21 +4,28 @@
 //! [`Section`] for it, add one line to [`Config`] below, and its keys to `deploy/config.example.toml` (a test insists).
 
 pub mod apple;
+pub mod bounce_rules;
 pub mod braze;
 pub mod duration;
 pub mod endpoint;
 mod environment;
 pub mod findings;
 pub mod hook_auth;
+pub mod keys;
 pub mod limits;
 mod load;
 pub mod log;
+pub mod policy;
 pub mod secret;
 pub mod server;
+pub mod ses;
 pub mod size;
 pub mod sparkpost;
 pub mod store;
+pub mod streams;
 pub mod teams;
+
+use crate::domain::ids::TeamId;
 
 pub use findings::{Finding, Findings, Section};
 pub use load::{ConfigError, Place, Problem, environment};
@@ -44,6 +51,20 @@ macro_rules! sections {
 }
 
 sections! {
+    /// The hooks, by source.
+    pub struct Endpoints {
+        /// `/hooks/ses/{name}`.
+        ses: Vec<ses::SesEndpoint>,
+        /// `/hooks/sparkpost/{name}`.
+        sparkpost: Vec<sparkpost::SparkpostEndpoint>,
+        /// `/hooks/braze/{name}`.
+        braze: Vec<braze::BrazeEndpoint>,
+        /// `/hooks/apple/{name}`.
+        apple: Vec<apple::AppleEndpoint>,
+    }
+}
+
+sections! {
     /// The whole configuration. Its default is what the daemon runs with when it is given none.
     pub struct Config {
         /// Listeners, and what they allow.
@@ -54,6 +75,22 @@ sections! {
         log: log::Log,
         /// What may wait in memory.
         limits: limits::Limits,
+        /// The root secrets.
+        keys: keys::Keys,
+        /// The numbers of the verdict.
+        policy: policy::PolicySection,
+        /// Apple developer teams and their apps.
+        teams: teams::Teams,
+        /// The registered ways of sending.
+        streams: streams::Streams,
+        /// The hooks.
+        endpoints: Endpoints,
+        /// How SNS's signatures are checked.
+        sns: ses::SnsSection,
+        /// Where Apple's keys come from.
+        apple: apple::Apple,
+        /// An operator's own text rules for bounces, tried before the built-in ones.
+        bounce_rules: bounce_rules::BounceRules,
     }
 }
 
@@ -65,7 +102,36 @@ impl Config {
     pub fn validate(&self) -> Result<(), Vec<Finding>> {
         let mut findings = Findings::default();
         self.check(&mut findings);
+        self.check_names(&mut findings);
         findings.into_result()
+    }
+}
+
+impl Config {
+    /// What only two sections together can tell: teams that do not exist, endpoints of one name.
+    fn check_names(&self, findings: &mut Findings) {
+        let known = |team: &TeamId| self.teams.iter().next().is_none() || self.teams.get(team).is_some();
+        let mut named = Vec::new();
+        let e = &self.endpoints;
+        named.extend(e.ses.iter().enumerate().map(|(i, e)| ("ses", i, &e.name, Some(&e.team))));
+        named.extend(e.sparkpost.iter().enumerate().map(|(i, e)| ("sparkpost", i, &e.name, Some(&e.team))));
+        named.extend(e.braze.iter().enumerate().map(|(i, e)| ("braze", i, &e.name, Some(&e.team))));
+        named.extend(e.apple.iter().enumerate().map(|(i, e)| ("apple", i, &e.name, None)));
+        let mut seen = std::collections::BTreeSet::new();
+        for (source, i, name, team) in named {
+            let field = |key| format!("endpoints.{source}.{i}.{key}");
+            findings.expect(seen.insert((source, name)), &field("name"), "names two endpoints of this source");
+            findings.expect(team.is_none_or(known), &field("team"), "is not among [[teams]]");
+        }
+        for (i, stream) in self.streams.0.iter().enumerate() {
+            findings.expect(known(&stream.team), &format!("streams.{i}.team"), "is not among [[teams]]");
+        }
+        let apple = !e.apple.is_empty() && self.teams.iter().all(|team| team.apps.is_empty());
+        findings.expect(
+            !apple,
+            "endpoints.apple",
+            "needs [[teams.apps]]: without one every notification is for an unknown audience",
+        );
     }
 }
 

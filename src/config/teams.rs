@@ -12,6 +12,11 @@ use crate::domain::time::Timestamp;
 #[serde(try_from = "Vec<Team>")]
 pub struct Teams(Vec<Team>);
 
+/// Checked while it is read: see [`Teams::new`].
+impl super::Section for Teams {
+    fn check(&self, _: &mut super::Findings) {}
+}
+
 /// One Apple developer team.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

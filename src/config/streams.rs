@@ -1,0 +1,50 @@
+//! `[[streams]]`: the registered ways of sending. Those registered here are read-only over the API.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::findings::{Findings, Section};
+use crate::domain::address::domain_of;
+use crate::domain::stream::{PROVIDER_DEFAULT, Stream};
+
+/// The streams of the configuration file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Streams(pub Vec<Stream>);
+
+impl Section for Streams {
+    fn check(&self, findings: &mut Findings) {
+        let mut names = BTreeSet::new();
+        for (i, stream) in self.0.iter().enumerate() {
+            for (field, message) in wrong(stream) {
+                findings.add(&format!("{i}.{field}"), message);
+            }
+            findings.expect(names.insert(&stream.name), &format!("{i}.name"), "names two streams");
+        }
+    }
+}
+
+/// What is wrong with a registration, by field; the same for file, API and `--stream-file`.
+pub fn wrong(stream: &Stream) -> Vec<(&'static str, &'static str)> {
+    let mut found = Vec::new();
+    let name = stream.name.as_str();
+    let sound =
+        !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if !sound || name == crate::domain::ids::UNREGISTERED {
+        found.push(("name", "takes 1 to 64 letters, digits, `-`, `_` and `.`, and not `unregistered`"));
+    }
+    if stream.team.as_str().is_empty() {
+        found.push(("team", "is empty"));
+    }
+    if domain_of(&stream.from_domain).is_none() {
+        found.push(("from_domain", "is not a domain name"));
+    }
+    if stream.mail_from_domain != PROVIDER_DEFAULT && domain_of(&stream.mail_from_domain).is_none() {
+        found.push(("mail_from_domain", "is neither a domain name nor provider_default"));
+    }
+    if stream.dkim.iter().any(|d| domain_of(&d.domain).is_none() || domain_of(&d.selector).is_none()) {
+        found.push(("dkim", "has an entry whose domain or selector is not a name"));
+    }
+    found
+}
