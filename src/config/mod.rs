@@ -14,6 +14,7 @@ pub mod limits;
 mod load;
 pub mod log;
 pub mod secret;
+pub mod ses;
 pub mod server;
 pub mod size;
 pub mod sparkpost;
