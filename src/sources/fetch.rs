@@ -57,7 +57,7 @@ impl WebFetcher {
         let hosts: Vec<String> = hosts.into_iter().map(Into::into).collect();
         Self::new(move |url| {
             url.strip_prefix("https://")
-                .and_then(|rest| rest.split(['/', '?', '#', '\\']).next())
+                .and_then(|rest| rest.split(['/', '?', '#']).next())
                 .is_some_and(|host| hosts.iter().any(|listed| listed == host))
         })
     }

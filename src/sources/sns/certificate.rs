@@ -183,3 +183,94 @@ fn validity_of(certificate: &Parsed) -> Validity {
     let secs = |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
     Validity { from: secs(validity.not_before), to: secs(validity.not_after) }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    struct Chain {
+        root: String,
+        intermediate: String,
+        leaf: String,
+    }
+
+    /// A root (to 2030), an intermediate (to 2028) and a signing certificate (to 2029).
+    fn chain() -> Chain {
+        let params = |name: &str, to: i32, is_ca: bool| {
+            let mut params = CertificateParams::new(Vec::new()).unwrap();
+            params.distinguished_name.push(DnType::CommonName, name);
+            (params.not_before, params.not_after) = (date_time_ymd(2025, 1, 1), date_time_ymd(to, 1, 1));
+            if is_ca {
+                params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            }
+            params
+        };
+        let key = || KeyPair::generate().unwrap();
+        let (root_key, middle_key) = (key(), key());
+        let (root, middle) = (params("root", 2030, true), params("intermediate", 2028, true));
+        let root_pem = root.self_signed(&root_key).unwrap().pem();
+        let root = Issuer::new(root, root_key);
+        let middle_pem = middle.signed_by(&middle_key, &root).unwrap().pem();
+        let middle = Issuer::new(middle, middle_key);
+        let leaf = params("sns.amazonaws.com", 2029, false).signed_by(&key(), &middle).unwrap().pem();
+        Chain { root: root_pem, intermediate: middle_pem, leaf }
+    }
+
+    fn roots(pem: &str) -> Roots {
+        let mut roots = Roots::default();
+        roots.add_pem(pem.as_bytes()).unwrap();
+        roots
+    }
+
+    const ANY: [&str; 0] = [];
+
+    #[test]
+    fn intermediates_come_from_the_roots_file_or_from_the_certificates_own() {
+        let chain = chain();
+        let at = Timestamp::parse("2026-05-01T00:00:00Z").unwrap();
+        let both = format!("{}{}", chain.intermediate, chain.root);
+        let read = |pem: &str| Certificate::from_pem(pem.as_bytes()).unwrap();
+        assert!(read(&chain.leaf).check(&ANY, at, &roots(&both)).is_ok());
+        assert!(read(&format!("{}{}", chain.leaf, chain.intermediate)).check(&ANY, at, &roots(&chain.root)).is_ok());
+        assert!(read(&chain.leaf).check(&ANY, at, &roots(&chain.root)).is_err(), "SNS serves the leaf alone");
+        assert!(read(&chain.leaf).check(&ANY, at, &Roots::default()).is_ok(), "without roots no chain is walked");
+    }
+
+    #[test]
+    fn a_chain_is_remembered_only_as_long_as_all_of_it_is_valid() {
+        let chain = chain();
+        let roots = roots(&format!("{}{}", chain.intermediate, chain.root));
+        let leaf = Certificate::from_pem(chain.leaf.as_bytes()).unwrap();
+        let check = |time: &str| leaf.check(&ANY, Timestamp::parse(time).unwrap(), &roots);
+        for _ in 0..2 {
+            assert!(check("2026-05-01T00:00:00Z").is_ok());
+            assert!(check("2028-05-01T00:00:00Z").unwrap_err().contains("configured root"), "the intermediate is over");
+            assert!(check("2029-05-01T00:00:00Z").unwrap_err().contains("expired"));
+        }
+    }
+
+    #[test]
+    fn a_common_name_counts_where_no_alternative_name_stands() {
+        let leaf = Certificate::from_pem(chain().leaf.as_bytes()).unwrap();
+        let at = Timestamp::parse("2026-05-01T00:00:00Z").unwrap();
+        assert!(leaf.check(&["sns.example.com", "SNS.amazonaws.com"], at, &Roots::default()).is_ok());
+        assert!(leaf.check(&["sns.example.com"], at, &Roots::default()).is_err());
+
+        let mut params = CertificateParams::new(vec!["other.example.com".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "sns.amazonaws.com");
+        let both = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let both = Certificate::from_pem(both.pem().as_bytes()).unwrap();
+        assert!(both.check(&["sns.amazonaws.com"], at, &Roots::default()).is_err());
+    }
+
+    #[test]
+    fn a_certificate_that_is_itself_configured_needs_no_chain() {
+        let mut params = CertificateParams::new(vec!["sns.amazonaws.com".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let own = params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
+        let at = Timestamp::parse("2026-05-01T00:00:00Z").unwrap();
+        assert!(Certificate::from_pem(own.as_bytes()).unwrap().check(&["sns.amazonaws.com"], at, &roots(&own)).is_ok());
+    }
+}
