@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use url::Url;
 
 use super::secret::Secret;
+use super::{Findings, Section};
 use crate::domain::ids::TeamId;
 
 /// One `[[endpoints.ses]]`: the webhook `/hooks/ses/<name>`.
@@ -63,6 +65,37 @@ impl Default for SnsSection {
     }
 }
 
+impl Section for SesEndpoint {
+    fn check(&self, findings: &mut Findings) {
+        let is_segment =
+            !self.name.is_empty() && self.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        findings.expect(is_segment, "name", "must be letters, digits, - and _: it is part of the path");
+        findings.expect(!self.team.as_str().is_empty(), "team", "is empty");
+        let can_take = !self.topics.is_empty() || self.raw_delivery_secret.is_some();
+        findings.expect(can_take, "topics", "is empty, so every message would be refused");
+    }
+}
+
+impl Section for SnsSection {
+    fn check(&self, findings: &mut Findings) {
+        let some_region = self.regions.as_ref().is_none_or(|regions| !regions.is_empty());
+        findings.expect(some_region, "regions", "is empty, so every certificate would be refused");
+        findings.within("emulator", &self.emulator);
+    }
+}
+
+impl Section for Emulator {
+    fn check(&self, findings: &mut Findings) {
+        let is_base = Url::parse(&self.endpoint).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        findings.expect(is_base, "endpoint", "must be an http or https URL, such as http://127.0.0.1:4566");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +129,24 @@ mod tests {
     fn a_missing_section_takes_both_versions_from_every_commercial_region() {
         let section: SnsSection = toml::from_str("").unwrap();
         assert!(section.allow_signature_version_1 && section.regions.is_none() && section.trust_roots.is_empty());
+    }
+
+    #[test]
+    fn what_could_never_work_is_found() {
+        let mut findings = Findings::default();
+        let endpoint = |text: &str| toml::from_str::<SesEndpoint>(text).unwrap();
+        findings.within(
+            "ses",
+            &vec![
+                endpoint("name = 'main'\nteam = 't'\ntopics = ['arn:x']"),
+                endpoint("name = 'a/b'\nteam = ''"),
+                endpoint("name = 'raw'\nteam = 't'\nraw_delivery_secret = 'hush'"),
+            ],
+        );
+        findings.within("sns", &SnsSection::default());
+        let section = toml::from_str::<SnsSection>("regions = []\nemulator.endpoint = 'localhost:4566'").unwrap();
+        findings.within("sns", &section);
+        let fields: Vec<_> = findings.into_result().unwrap_err().into_iter().map(|finding| finding.field).collect();
+        assert_eq!(fields, ["ses.1.name", "ses.1.team", "ses.1.topics", "sns.regions", "sns.emulator.endpoint"]);
     }
 }

@@ -131,6 +131,7 @@ impl<'a> Reader<'a> {
             },
             evidence,
             occurred_at: clamped(report.at, self.context.signed_at),
+            decision: None,
         });
     }
 
