@@ -89,7 +89,7 @@ impl<'a> Said<'a> {
         let digit = self.status.and_then(|status| status.bytes().next());
         match class {
             EspClass::Hard if reply.is_some_and(|code| code >= 500) => (class, rule),
-            EspClass::Hard if self.action == "delayed" || digit == Some(b'4') => {
+            EspClass::Hard if self.action == "delayed" || (digit == Some(b'4') && self.action != "failed") => {
                 (EspClass::Soft, "ses.permanent_but_delayed")
             }
             EspClass::Hard if digit == Some(b'2') || ["delivered", "relayed", "expanded"].contains(&&*self.action) => {

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::{ONE, TWO, json, read, recipients};
 use crate::sources::sns::endpoint::fixture;
 
+/// Somebody who does not hide behind the relay: here the class of the ESP decides.
+const OTHER: &str = "reader@example.org";
+
 fn bounce(main: &str, sub: &str, recipient: Value) -> String {
     let mut event = json("bounce_published.json");
     event["bounce"]["bounceType"] = json!(main);
@@ -132,17 +135,28 @@ fn soft_bounces_hold_nobody() {
 
 #[test]
 fn a_recipients_own_fields_outweigh_the_type() {
-    for (recipient, rule) in [
-        (json!({"emailAddress": ONE}), "ses.permanent_general"),
-        (json!({"emailAddress": ONE, "action": "Delayed"}), "ses.permanent_but_delayed"),
-        (json!({"emailAddress": ONE, "status": "4.0.0"}), "ses.permanent_but_delayed"),
-        (json!({"emailAddress": ONE, "action": "relayed"}), "ses.permanent_but_delivered"),
-        (json!({"emailAddress": ONE, "status": "2.1.5"}), "ses.permanent_but_delivered"),
-        (json!({"emailAddress": ONE, "status": 5, "action": null, "diagnosticCode": ["x"]}), "ses.permanent_general"),
+    for (fields, rule) in [
+        (json!({}), "ses.permanent_general"),
+        (json!({"action": "Delayed"}), "ses.permanent_but_delayed"),
+        (json!({"status": "4.0.0"}), "ses.permanent_but_delayed"),
+        (json!({"status": "4.4.7", "action": "failed"}), "ses.permanent_general"),
+        (json!({"status": "4.0.0", "action": "delayed", "diagnosticCode": "smtp; 550 no"}), "ses.permanent_general"),
+        (json!({"action": "relayed"}), "ses.permanent_but_delivered"),
+        (json!({"status": "2.1.5"}), "ses.permanent_but_delivered"),
+        (json!({"status": 5, "action": null, "diagnosticCode": ["x"]}), "ses.permanent_general"),
     ] {
-        let translation = read(&bounce("Permanent", "General", recipient.clone()));
-        assert_eq!(translation.events[0].rule, rule, "{recipient}");
+        let mut recipient = fields.clone();
+        recipient["emailAddress"] = json!(OTHER);
+        let translation = read(&bounce("Permanent", "General", recipient));
+        assert_eq!(translation.events[0].rule, rule, "{fields}");
     }
+}
+
+#[test]
+fn at_the_relay_the_class_of_ses_alone_convicts_nobody() {
+    let translation = read(&bounce("Permanent", "General", json!({"emailAddress": ONE, "status": "5.1.1"})));
+    let event = &translation.events[0];
+    assert_eq!((event.scope, event.effect()), (Scope::Ambiguous, Effect::Hold), "{}", event.rule);
 }
 
 #[test]
@@ -152,7 +166,7 @@ fn new_kinds_are_kept_and_named() {
         ("Transient", "Brandnew", "ses.transient"),
         ("Sideways", "General", "ses.unknown_type"),
     ] {
-        let translation = read(&bounce(main, sub, json!({"emailAddress": ONE})));
+        let translation = read(&bounce(main, sub, json!({"emailAddress": OTHER})));
         assert_eq!(translation.events[0].rule, rule);
         assert_eq!(translation.unknown, [format!("Bounce {main}/{sub}")]);
     }

@@ -13,7 +13,7 @@ fn a_delivery_counts_for_every_recipient() {
     assert_eq!(recipients(&translation), [ONE, TWO]);
     for event in &translation.events {
         assert_eq!((event.kind, event.fresh, event.effect()), (Kind::Delivered, true, Effect::None));
-        assert_eq!(event.evidence.code, Some(250));
+        assert_eq!(event.evidence.diagnostic.as_deref(), Some("250 2.6.0 Message received"));
         assert_eq!(event.occurred_at, Timestamp::parse("2026-05-01T09:59:52.1Z").unwrap());
     }
 }
