@@ -12,6 +12,8 @@ pub mod json;
 pub mod loose;
 pub mod shared_secret;
 pub mod sparkpost;
+pub mod ses;
+pub mod sns;
 
 use std::borrow::Cow;
 use std::pin::Pin;

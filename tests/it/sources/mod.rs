@@ -3,3 +3,5 @@
 mod apple;
 mod braze;
 mod sparkpost;
+mod ses;
+mod sns;

@@ -3,3 +3,5 @@
 pub mod apple;
 pub mod braze;
 pub mod sparkpost;
+pub mod ses;
+pub mod sns;
