@@ -131,6 +131,26 @@ pub struct Intake {
     head: watch::Receiver<i64>,
 }
 
+/// Shows how full the queue is, and no more.
+#[derive(Clone)]
+pub struct QueueView {
+    room: Arc<Semaphore>,
+    whole: usize,
+    queue: mpsc::WeakSender<Waiting>,
+}
+
+impl QueueView {
+    /// How many events wait or are being written.
+    pub fn waiting(&self) -> usize {
+        self.whole.saturating_sub(self.room.available_permits())
+    }
+
+    /// Whether the worker is there to write.
+    pub fn is_open(&self) -> bool {
+        self.queue.upgrade().is_some_and(|queue| !queue.is_closed())
+    }
+}
+
 struct Waiting {
     work: Vec<Prepared>,
     batch: Option<crate::domain::ids::EventKey>,
@@ -184,6 +204,11 @@ impl Intake {
     /// How many events wait or are being written.
     pub fn waiting(&self) -> usize {
         self.bounds.queue_events - self.room.available_permits()
+    }
+
+    /// A view of the queue that does not keep the door open.
+    pub fn downgrade(&self) -> QueueView {
+        QueueView { room: Arc::clone(&self.room), whole: self.bounds.queue_events, queue: self.queue.downgrade() }
     }
 
     /// Follows the head of the log as this process moves it.

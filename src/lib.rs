@@ -1,5 +1,6 @@
 //! `relaywatch` watches whether mail still reaches people who hide their address behind Apple's private relay.
 
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

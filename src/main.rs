@@ -1,3 +1,7 @@
 //! `relaywatch`: hands over to the command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    relaywatch::cli::main()
+}

@@ -1,0 +1,226 @@
+//! The daemon: three listeners around one door.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use tokio::sync::{mpsc, oneshot};
+
+use super::sources::Endpoints;
+use super::{Core, all_streams, endpoints};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::stream::StreamBook;
+use crate::http::api::auth::Tokens;
+use crate::http::api::{self, Api};
+use crate::http::body::{BodyLimits, InFlight};
+use crate::http::hooks::{self, Act, Hooks};
+use crate::http::listener::{Limits, Listener};
+use crate::http::operations::{self, Check};
+use crate::shutdown::{Ended, Shutdown};
+use crate::sources::Action;
+use crate::store::StoreError;
+
+/// How often streams registered by another replica are looked for.
+const STREAMS_ANEW: Duration = Duration::from_secs(10);
+
+/// How often confirming a subscription is tried, and the pause between.
+const CONFIRM_TRIES: u32 = 4;
+const CONFIRM_PAUSE: Duration = Duration::from_secs(5);
+
+/// Where the daemon listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// Providers post here.
+    pub hooks: SocketAddr,
+    /// The API.
+    pub api: SocketAddr,
+    /// Metrics and readiness.
+    pub operations: SocketAddr,
+}
+
+/// Runs the daemon until it is told to stop. `ready` is told where it listens once it can answer.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn serve(
+    config: Config,
+    clock: Clock,
+    migrate: bool,
+    orders: mpsc::Receiver<&'static str>,
+    ready: Option<oneshot::Sender<Bound>>,
+) -> anyhow::Result<Ended> {
+    let server = config.server.clone();
+    let shutdown = Shutdown::new();
+    // Bound before anything is opened: a second daemon on the same addresses ends here and touches nothing.
+    let hooks_listener = Listener::bind("hooks", server.hooks_listen).await?;
+    let api_listener = if server.is_shared() { None } else { Some(Listener::bind("api", server.api_listen).await?) };
+    let operations_listener = Listener::bind("operations", server.operations_listen).await?;
+    let core = Core::open(config, clock.clone(), migrate).await?;
+    let endpoints = endpoints(&core.config)?;
+    if let Some(path) = core.first_token().await? {
+        tracing::info!(file = %path.display(), "made a token for the API that may do everything");
+    }
+    if let Some(key_set) = &endpoints.key_set {
+        key_set.refresh(clock.now()).await;
+        if key_set.fetched_at().is_none() && core.config.apple.keys_file.is_none() {
+            tracing::warn!("Apple's keys could not be fetched yet: notifications are answered 503 until they are");
+        }
+    }
+    let bound = Bound {
+        hooks: hooks_listener.address(),
+        api: api_listener.as_ref().unwrap_or(&hooks_listener).address(),
+        operations: operations_listener.address(),
+    };
+    let limits = Limits { connections: server.max_connections, header_timeout: server.header_timeout.get() };
+    let http = &core.metrics.http;
+    let in_flight = InFlight::new(server.in_flight_bytes.get(), http.http_body_bytes_in_flight.clone());
+    let api = api::router(build_api(&core, &in_flight));
+    let hooks = hooks::router(build_hooks(&core, &endpoints, &in_flight, &shutdown));
+    let work = shutdown.work();
+    let spawn = |listener: Listener, router: Router| {
+        work.tasks().spawn(listener.serve(router, limits, http.clone(), work.clone()));
+    };
+    match api_listener {
+        Some(api_listener) => {
+            spawn(hooks_listener, hooks);
+            spawn(api_listener, api);
+        }
+        None => spawn(hooks_listener, hooks.merge(api)),
+    }
+    let operations = operations::router(core.metrics.clone(), checks(&core), work.stop().clone());
+    let watch = shutdown.watch();
+    watch.tasks().spawn(operations_listener.serve(operations, limits, http.clone(), watch.clone()));
+    gauges(&core);
+    follow_streams(&core, &shutdown);
+    tracing::info!(hooks = %bound.hooks, api = %bound.api, operations = %bound.operations, "ready");
+    if let Some(ready) = ready {
+        let _ = ready.send(bound);
+    }
+    let ended = shutdown.run(orders, server.shutdown_grace.get()).await;
+    core.close().await;
+    tracing::info!(?ended, "stopped");
+    Ok(ended)
+}
+
+fn build_api(core: &Core, in_flight: &InFlight) -> Api {
+    let server = &core.config.server;
+    let retry_after = core.config.limits.retry_after.get();
+    Api {
+        intake: core.intake.clone(),
+        tokens: Tokens::of(core.store.clone(), core.clock.clone()),
+        teams: core.config.teams.iter().map(|team| team.id.clone()).collect(),
+        in_flight: in_flight.clone(),
+        body: BodyLimits { bytes: server.body_bytes.get(), timeout: server.body_timeout.get(), retry_after },
+        retry_after,
+        clock: core.clock.clone(),
+    }
+}
+
+fn build_hooks(core: &Core, endpoints: &Endpoints, in_flight: &InFlight, shutdown: &Shutdown) -> Hooks {
+    Hooks {
+        endpoints: Arc::new(endpoints.hooks.clone()),
+        intake: core.intake.clone(),
+        in_flight: in_flight.clone(),
+        body_timeout: core.config.server.body_timeout.get(),
+        retry_after: core.config.limits.retry_after.get(),
+        clock: core.clock.clone(),
+        metrics: core.metrics.hooks.clone(),
+        act: act(endpoints, shutdown),
+        tee: Arc::new([]),
+    }
+}
+
+/// Confirms subscriptions in the background: SNS has had its answer already.
+fn act(endpoints: &Endpoints, shutdown: &Shutdown) -> Act {
+    let (verifier, fetch) = (Arc::clone(&endpoints.verifier), Arc::clone(&endpoints.sns_fetch));
+    let stage = shutdown.work().clone();
+    Arc::new(move |action| {
+        let Action::ConfirmSubscription { topic_arn, token } = action else { return };
+        let url = match verifier.hosts().confirmation_url(&topic_arn, &token) {
+            Ok(url) => url,
+            Err(because) => return tracing::error!(topic_arn, because, "the subscription cannot be confirmed"),
+        };
+        let fetch = Arc::clone(&fetch);
+        let stop = stage.stop().clone();
+        stage.tasks().spawn(async move {
+            for attempt in 1..=CONFIRM_TRIES {
+                match fetch.get(&url, 64 << 10).await {
+                    Ok(_) => return tracing::info!(topic_arn, "confirmed the subscription"),
+                    Err(error) => tracing::warn!(topic_arn, attempt, %error, "the subscription was not confirmed"),
+                }
+                tokio::select! { () = tokio::time::sleep(CONFIRM_PAUSE) => (), () = stop.cancelled() => return }
+            }
+            tracing::error!(topic_arn, "gave up confirming the subscription: ask SNS for it again");
+        });
+    })
+}
+
+fn checks(core: &Core) -> Vec<Check> {
+    let (store, queue) = (core.store.clone(), core.intake.downgrade());
+    vec![
+        Check::new("store", move || {
+            let store = store.clone();
+            async move {
+                let answer = async { store.read().await?.head().await };
+                answer.await.map(drop).map_err(|e: StoreError| e.to_string())
+            }
+        }),
+        Check::new("intake", move || {
+            let open = queue.is_open();
+            async move { open.then_some(()).ok_or_else(|| "the intake worker has ended".to_owned()) }
+        }),
+    ]
+}
+
+crate::metrics::declare! {
+    /// The store, as it is at scrape.
+    pub struct StoreMetrics {
+        /// The last number given in the log.
+        log_head: Gauge(),
+        /// Quarantined parts that wait to be read after all.
+        quarantine_waiting: Gauge(),
+        /// Events waiting for the disk.
+        intake_queue_events: Gauge(),
+    }
+}
+
+/// Gauges are read from the store at scrape, so they are true after a restart.
+fn gauges(core: &Core) {
+    let metrics = match StoreMetrics::register(core.metrics.registry()) {
+        Ok(metrics) => metrics,
+        Err(error) => return tracing::error!(%error, "the store's gauges cannot be shown"),
+    };
+    let (store, queue) = (core.store.clone(), core.intake.downgrade());
+    core.metrics.on_scrape("store", move || {
+        let (store, metrics) = (store.clone(), metrics.clone());
+        metrics.intake_queue_events.set([], queue.waiting() as f64);
+        async move {
+            let read = async {
+                let mut tx = store.read().await?;
+                Ok::<_, StoreError>((tx.head().await?, tx.count_quarantined().await?))
+            };
+            let (head, waiting) = read.await.map_err(|e| e.to_string())?;
+            metrics.log_head.set([], head as f64);
+            metrics.quarantine_waiting.set([], waiting as f64);
+            Ok(())
+        }
+    });
+}
+
+/// Looks for streams that another replica or a command registered.
+fn follow_streams(core: &Core, shutdown: &Shutdown) {
+    let (config, store, context) = (Arc::clone(&core.config), core.store.clone(), Arc::clone(core.intake.context()));
+    let stop = shutdown.work().stop().clone();
+    shutdown.work().tasks().spawn(async move {
+        loop {
+            tokio::select! { () = tokio::time::sleep(STREAMS_ANEW) => (), () = stop.cancelled() => return }
+            match all_streams(&config, &store).await.context("reading the streams") {
+                Ok(streams) => context.streams.store(Arc::new(StreamBook::new(streams))),
+                Err(error) => tracing::warn!(error = %error, "streams may be out of date"),
+            }
+        }
+    });
+}
