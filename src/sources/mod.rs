@@ -10,10 +10,10 @@ pub mod elements;
 pub mod fetch;
 pub mod json;
 pub mod loose;
-pub mod shared_secret;
-pub mod sparkpost;
 pub mod ses;
+pub mod shared_secret;
 pub mod sns;
+pub mod sparkpost;
 
 use std::borrow::Cow;
 use std::pin::Pin;

@@ -2,6 +2,6 @@
 
 mod apple;
 mod braze;
-mod sparkpost;
 mod ses;
 mod sns;
+mod sparkpost;

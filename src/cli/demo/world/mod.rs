@@ -2,6 +2,6 @@
 
 pub mod apple;
 pub mod braze;
-pub mod sparkpost;
 pub mod ses;
 pub mod sns;
+pub mod sparkpost;
