@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
-use super::secret::Secret;
+use super::hook_auth::HookAuth;
 use super::{Findings, Section};
 use crate::domain::ids::TeamId;
 
@@ -21,9 +21,9 @@ pub struct SesEndpoint {
     /// The ARNs of the topics whose messages are taken, compared exactly.
     #[serde(default)]
     pub topics: Vec<String>,
-    /// Takes unsigned bodies (raw message delivery) from whoever knows this secret: as the password of Basic, or as Bearer.
-    /// Without it raw delivery is refused.
-    pub raw_delivery_secret: Option<Secret>,
+    /// The secret of raw message delivery, whose bodies are not signed. Without it they are refused. Basic fits SNS: it
+    /// sends the user and password of the subscription's URL.
+    pub raw_delivery: Option<HookAuth>,
 }
 
 /// `[sns]`: how signatures are checked, for all endpoints.
@@ -71,7 +71,9 @@ impl Section for SesEndpoint {
             !self.name.is_empty() && self.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
         findings.expect(is_segment, "name", "must be letters, digits, - and _: it is part of the path");
         findings.expect(!self.team.as_str().is_empty(), "team", "is empty");
-        let can_take = !self.topics.is_empty() || self.raw_delivery_secret.is_some();
+        let open = matches!(self.raw_delivery, Some(HookAuth::None));
+        findings.expect(!open, "raw_delivery", "must be a secret: a raw body proves nothing by itself");
+        let can_take = !self.topics.is_empty() || self.raw_delivery.is_some();
         findings.expect(can_take, "topics", "is empty, so every message would be refused");
     }
 }
@@ -106,7 +108,7 @@ mod tests {
             r#"name = "main"
                team = "TEAM1"
                topics = ["arn:aws:sns:eu-west-1:123456789012:ses-events"]
-               raw_delivery_secret = "hush""#,
+               raw_delivery = { basic = { user = "sns", passwords = ["hush"] } }"#,
         )
         .unwrap();
         assert!(!format!("{endpoint:?}").contains("hush"));
@@ -140,13 +142,17 @@ mod tests {
             &vec![
                 endpoint("name = 'main'\nteam = 't'\ntopics = ['arn:x']"),
                 endpoint("name = 'a/b'\nteam = ''"),
-                endpoint("name = 'raw'\nteam = 't'\nraw_delivery_secret = 'hush'"),
+                endpoint("name = 'raw'\nteam = 't'\nraw_delivery = { bearer = { tokens = ['hush'] } }"),
+                endpoint("name = 'open'\nteam = 't'\nraw_delivery = 'none'"),
             ],
         );
         findings.within("sns", &SnsSection::default());
         let section = toml::from_str::<SnsSection>("regions = []\nemulator.endpoint = 'localhost:4566'").unwrap();
         findings.within("sns", &section);
         let fields: Vec<_> = findings.into_result().unwrap_err().into_iter().map(|finding| finding.field).collect();
-        assert_eq!(fields, ["ses.1.name", "ses.1.team", "ses.1.topics", "sns.regions", "sns.emulator.endpoint"]);
+        assert_eq!(
+            fields,
+            ["ses.1.name", "ses.1.team", "ses.1.topics", "ses.3.raw_delivery", "sns.regions", "sns.emulator.endpoint"]
+        );
     }
 }

@@ -42,19 +42,20 @@ impl SesSource {
     /// An endpoint over the shared verifier and rules.
     ///
     /// # Errors
-    /// Names the field: a topic that is no ARN of SNS, or neither topics nor a secret, so that nothing could ever be taken.
+    /// Names the field: a topic that is no ARN of SNS, or neither topics nor a secret for raw delivery, so that nothing could ever be taken.
     pub fn new(endpoint: &SesEndpoint, verifier: Arc<Verifier>, rules: Arc<RuleBook>) -> Result<Self, TrustError> {
+        let raw = RawDelivery::new(endpoint.raw_delivery.as_ref());
         let field = format!("endpoints.ses {:?}", endpoint.name);
         if let Some(arn) = endpoint.topics.iter().find(|arn| Topic::parse(arn).is_none()) {
             return Err(TrustError(format!("{field}: topics: {arn:?} is not the ARN of an SNS topic")));
         }
-        if endpoint.topics.is_empty() && endpoint.raw_delivery_secret.is_none() {
+        if endpoint.topics.is_empty() && !raw.is_allowed() {
             return Err(TrustError(format!("{field}: topics is empty, so every message would be refused")));
         }
         Ok(Self {
             team: endpoint.team.clone(),
             topics: endpoint.topics.iter().cloned().collect(),
-            raw: RawDelivery::new(endpoint.raw_delivery_secret.clone()),
+            raw,
             verifier,
             rules,
         })
@@ -75,11 +76,11 @@ impl SesSource {
         match body {
             Some(body) => self.read_envelope(&body, request.received_at).await,
             None => {
-                self.raw.check(request.headers)?;
+                let proof = self.raw.check(request.headers)?;
                 let translation = self.translate(request.body, request.received_at);
                 Ok(Translation {
                     authentic: Some(true),
-                    because: "raw delivery, the endpoint's own secret fits".into(),
+                    because: format!("raw delivery: {proof}").into(),
                     ..translation
                 })
             }

@@ -1,18 +1,15 @@
 //! Raw message delivery: the inner event alone, without envelope and signature. Taken only from who knows a secret.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use serde_json::Value;
-use subtle::ConstantTimeEq;
 
-use crate::config::secret::Secret;
+use crate::config::hook_auth::HookAuth;
 use crate::sources::Refusal;
+use crate::sources::shared_secret::SharedSecret;
 
 /// What an endpoint says to unsigned bodies.
 pub struct RawDelivery {
-    secret: Option<Secret>,
+    secret: Option<SharedSecret>,
 }
 
 /// Whether a body is an inner event rather than an envelope. An envelope has a signature; an inner event has a type of SES
@@ -23,9 +20,9 @@ pub fn is_raw(body: &Value) -> bool {
 }
 
 impl RawDelivery {
-    /// Takes raw bodies with this secret; none without one.
-    pub fn new(secret: Option<Secret>) -> Self {
-        Self { secret }
+    /// Takes raw bodies from who knows the secret; none without one. "Anybody" is no secret.
+    pub fn new(auth: Option<&HookAuth>) -> Self {
+        Self { secret: auth.filter(|auth| !matches!(auth, HookAuth::None)).map(SharedSecret::new) }
     }
 
     /// Whether this endpoint takes raw bodies at all.
@@ -36,44 +33,25 @@ impl RawDelivery {
     /// Refuses a wrong secret early. None at all is no refusal here: a signed body needs none.
     ///
     /// # Errors
-    /// 403 for credentials that do not fit.
+    /// 401 for a secret that does not fit.
     pub fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        match (&self.secret, headers.get(AUTHORIZATION)) {
-            (Some(secret), Some(given)) => fits(secret, given.as_bytes()),
+        match self.secret.as_ref().map(|secret| secret.check(headers)) {
+            Some(Err(refusal)) if refusal.reason != "missing_secret" => Err(refusal),
             _ => Ok(()),
         }
     }
 
-    /// Whether this request may bring a raw body.
+    /// Whether this request may bring a raw body, and why.
     ///
     /// # Errors
-    /// 403 where raw delivery is not set up or the secret is wrong; 401 where the secret is missing: SNS sends the
-    /// credentials of its URL only after it was asked for them.
-    pub fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// 403 where raw delivery is not set up; 401 where the secret is missing or wrong: SNS sends the credentials of its
+    /// URL only after it was asked for them.
+    pub fn check(&self, headers: &HeaderMap) -> Result<&'static str, Refusal> {
         let Some(secret) = &self.secret else {
             let because = "raw delivery carries no signature, and this endpoint has no secret of its own";
             return Err(Refusal::new(403, "raw_delivery", because));
         };
-        let Some(given) = headers.get(AUTHORIZATION) else {
-            return Err(Refusal::new(401, "missing_secret", "raw delivery without the endpoint's secret"));
-        };
-        fits(secret, given.as_bytes())
+        secret.check(headers)?;
+        Ok(secret.because())
     }
-}
-
-/// The password of Basic (under any user name), or the token of Bearer.
-fn fits(secret: &Secret, given: &[u8]) -> Result<(), Refusal> {
-    let wrong = || Refusal::new(403, "bad_secret", "Authorization does not hold the endpoint's secret");
-    let given = std::str::from_utf8(given).map_err(|_| wrong())?;
-    let (scheme, rest) = given.split_once(' ').ok_or_else(wrong)?;
-    let offered = match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => rest.trim().as_bytes().to_vec(),
-        "basic" => {
-            let pair = STANDARD.decode(rest.trim()).map_err(|_| wrong())?;
-            let colon = pair.iter().position(|b| *b == b':').ok_or_else(wrong)?;
-            pair[colon + 1..].to_vec()
-        }
-        _ => return Err(wrong()),
-    };
-    if bool::from(offered.ct_eq(secret.expose().as_bytes())) { Ok(()) } else { Err(wrong()) }
 }

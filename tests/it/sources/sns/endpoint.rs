@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use relaywatch::cli::demo::world::sns::SnsSigner;
-use relaywatch::config::secret::Secret;
+use relaywatch::config::hook_auth::HookAuth;
 use relaywatch::config::ses::SesEndpoint;
 use relaywatch::domain::bounce::RuleBook;
 use relaywatch::domain::ids::TeamId;
@@ -74,15 +74,11 @@ impl Endpoint {
         Self::new(Trust::default(), None)
     }
 
-    pub fn new(trust: Trust, secret: Option<&str>) -> Self {
+    pub fn new(trust: Trust, raw_delivery: Option<HookAuth>) -> Self {
         let web = Arc::new(Web::default());
         let verifier = Arc::new(Verifier::new(trust, web.clone()));
-        let endpoint = SesEndpoint {
-            name: "main".into(),
-            team: TeamId::new("TEAM1"),
-            topics: vec![TOPIC.into()],
-            raw_delivery_secret: secret.map(Secret::new),
-        };
+        let endpoint =
+            SesEndpoint { name: "main".into(), team: TeamId::new("TEAM1"), topics: vec![TOPIC.into()], raw_delivery };
         let source = SesSource::new(&endpoint, verifier, Arc::new(RuleBook::default())).unwrap();
         Self { source, web }
     }

@@ -3,9 +3,24 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use relaywatch::cli::demo::world::sns::SnsSigner;
+use relaywatch::config::hook_auth::HookAuth;
 use relaywatch::sources::sns::Trust;
 
 use super::endpoint::{Endpoint, TOPIC, at, fixture, now};
+
+/// The user and password that stand in the subscription's URL.
+fn basic_auth() -> HookAuth {
+    #[derive(serde::Deserialize)]
+    struct Endpoint {
+        raw_delivery: HookAuth,
+    }
+    let text = r#"raw_delivery = { basic = { user = "sns", passwords = ["open sesame"] } }"#;
+    toml::from_str::<Endpoint>(text).unwrap().raw_delivery
+}
+
+fn basic(pair: &str) -> String {
+    format!("Basic {}", STANDARD.encode(pair))
+}
 
 fn answer(endpoint: &Endpoint, body: &[u8], authorization: Option<&str>) -> (u16, &'static str) {
     let mut headers = vec![("x-amz-sns-rawdelivery", "true")];
@@ -27,38 +42,38 @@ fn without_a_secret_it_is_refused() {
         assert_eq!(answer(&endpoint, body.as_bytes(), authorization), (403, "raw_delivery"));
     }
     assert_eq!(answer(&endpoint, b"Successfully validated SNS topic", None), (400, "not_json"));
+    let open = Endpoint::new(Trust::default(), Some(HookAuth::None));
+    assert_eq!(answer(&open, body.as_bytes(), None), (403, "raw_delivery"), "anybody is no secret");
 }
 
 #[test]
 fn with_a_secret_it_is_taken_from_who_knows_it() {
-    let endpoint = Endpoint::new(Trust::default(), Some("open sesame"));
+    let endpoint = Endpoint::new(Trust::default(), Some(basic_auth()));
     let body = fixture("bounce_published.json");
-    let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
     for (authorization, want) in [
         (Some(basic("sns:open sesame")), (200, "taken")),
-        (Some("Bearer open sesame".to_owned()), (200, "taken")),
-        (Some("bearer open sesame".to_owned()), (200, "taken")),
         (None, (401, "missing_secret")),
-        (Some(basic("open sesame")), (403, "bad_secret")),
-        (Some(basic("sns:open sesam")), (403, "bad_secret")),
-        (Some(basic("sns:open sesamee")), (403, "bad_secret")),
-        (Some("Bearer ".to_owned()), (403, "bad_secret")),
-        (Some("Basic !".to_owned()), (403, "bad_secret")),
-        (Some("Digest open sesame".to_owned()), (403, "bad_secret")),
-        (Some("open sesame".to_owned()), (403, "bad_secret")),
+        (Some(basic("open sesame")), (401, "bad_secret")),
+        (Some(basic("other:open sesame")), (401, "bad_secret")),
+        (Some(basic("sns:open sesam")), (401, "bad_secret")),
+        (Some(basic("sns:open sesamee")), (401, "bad_secret")),
+        (Some("Bearer open sesame".to_owned()), (401, "bad_secret")),
+        (Some("Basic !".to_owned()), (401, "bad_secret")),
+        (Some("open sesame".to_owned()), (401, "bad_secret")),
     ] {
         assert_eq!(answer(&endpoint, body.as_bytes(), authorization.as_deref()), want, "{authorization:?}");
     }
     let greeting = b"Successfully validated SNS topic for Amazon SES event publishing.";
-    assert_eq!(answer(&endpoint, greeting, Some("Bearer open sesame")), (200, "taken"));
+    assert_eq!(answer(&endpoint, greeting, Some(&basic("sns:open sesame"))), (200, "taken"));
     assert_eq!(answer(&endpoint, greeting, None), (401, "missing_secret"));
 }
 
 #[test]
 fn a_raw_event_is_not_later_than_its_receipt() {
-    let endpoint = Endpoint::new(Trust::default(), Some("open sesame"));
+    let endpoint = Endpoint::new(Trust::default(), Some(basic_auth()));
     let body = fixture("bounce_published.json").replace("2026-05-01T09:59:53.417Z", "2031-01-01T00:00:00Z");
-    let headers = [("authorization", "Bearer open sesame")];
+    let secret = basic("sns:open sesame");
+    let headers = [("authorization", secret.as_str())];
     let translation = endpoint.receive_at(body.as_bytes(), &headers, at("2026-05-02T00:00:00Z")).unwrap();
     assert_eq!(translation.events[0].occurred_at, at("2026-05-02T00:00:00Z"));
     assert_eq!(translation.batch, None);
@@ -69,9 +84,9 @@ fn a_secret_does_not_replace_the_signature_of_an_envelope() {
     let signer = SnsSigner::new(now());
     let mut trust = Trust::default();
     trust.add_certificate(signer.certificate_url(), signer.certificate_pem().as_bytes()).unwrap();
-    let endpoint = Endpoint::new(trust, Some("open sesame"));
+    let endpoint = Endpoint::new(trust, Some(basic_auth()));
     let body = signer.notification(TOPIC, &fixture("bounce_published.json"), None, now(), "m-1");
     assert_eq!(answer(&endpoint, &body, None), (200, "taken"), "a signed body needs no secret");
     let changed = String::from_utf8(body).unwrap().replace("m-1", "m-2");
-    assert_eq!(answer(&endpoint, changed.as_bytes(), Some("Bearer open sesame")), (403, "bad_signature"));
+    assert_eq!(answer(&endpoint, changed.as_bytes(), Some(&basic("sns:open sesame"))), (403, "bad_signature"));
 }
