@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Method;
+use relaywatch::clock::Stopwatch;
 use tempfile::TempDir;
 
 use crate::client::Request;
@@ -113,7 +114,7 @@ impl Daemon {
     pub async fn restart(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         self.child = Some(lifeline::spawn(self.home.serve()).expect("the daemon starts"));
-        let began = Instant::now();
+        let began = Stopwatch::start();
         loop {
             if matches!(self.operations(Method::GET, "/readyz").send().await, Ok((200, _))) {
                 return;
@@ -198,7 +199,7 @@ impl Drop for Daemon {
 
 /// Waits for the end of a process; one that does not end in time is killed, and the test fails.
 fn wait(child: &mut Child, what: &str) -> ExitStatus {
-    let began = Instant::now();
+    let began = Stopwatch::start();
     loop {
         if let Some(status) = child.try_wait().expect("its state is known") {
             return status;

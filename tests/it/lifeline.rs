@@ -44,7 +44,9 @@ pub fn signal(child: &Child, name: &str) {
 mod tests {
     use std::io::{BufRead, BufReader};
     use std::process::Stdio;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
+
+    use relaywatch::clock::Stopwatch;
 
     use super::*;
 
@@ -77,9 +79,9 @@ mod tests {
         let words = words.expect("the parent names its child");
         let (id, state) = words.split_once(' ').unwrap();
         assert_eq!(state, "lives");
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let since = Stopwatch::start();
         while is_running(id.parse().unwrap()) {
-            assert!(Instant::now() < deadline, "process {id} outlived its parent");
+            assert!(since.elapsed() < Duration::from_secs(5), "process {id} outlived its parent");
             thread::sleep(Duration::from_millis(10));
         }
     }
