@@ -1,4 +1,10 @@
-//! The integration tests: one binary, one file per room.
+//! The integration tests: one binary, one file per room or subject.
 
+mod architecture;
+mod client;
 mod config;
+mod daemon;
+mod lifeline;
+mod postgres;
+mod privacy;
 mod sources;
