@@ -93,7 +93,10 @@ fn the_example_has_every_key_of_every_section() {
             };
             match value {
                 Value::Table(_) => tables.push(below(None)),
-                Value::Array(list) if list.iter().any(Value::is_table) => tables.push(below(Some("0"))),
+                Value::Array(list) => {
+                    let first = list.iter().position(Value::is_table);
+                    tables.extend(first.map(|position| below(Some(&position.to_string()))));
+                }
                 _ => (),
             }
         }
