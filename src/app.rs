@@ -73,7 +73,9 @@ impl Core {
         let context = Arc::new(Context {
             keyring: Arc::new(keyring),
             streams: ArcSwap::from_pointee(streams),
+            policy_version: config.policy.policy().version(),
             policy: config.policy.policy(),
+            index: Arc::default(),
             destinations: Vec::new(),
             random,
             clock: clock.clone(),

@@ -9,6 +9,7 @@ mod erasure;
 mod group;
 mod prepare;
 mod quarantine;
+mod subjects;
 mod worker;
 
 pub use erasure::{Erasure, ErasureDone};
@@ -27,6 +28,7 @@ use crate::domain::keyring::Keyring;
 use crate::domain::policy::Policy;
 use crate::domain::stream::StreamBook;
 use crate::domain::time::Timestamp;
+use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::store::{QuarantineRow, Store};
 
@@ -93,6 +95,10 @@ pub struct Context {
     pub streams: arc_swap::ArcSwap<StreamBook>,
     /// The policy in force.
     pub policy: Policy,
+    /// Its version.
+    pub policy_version: String,
+    /// Hears of every commit before it is acknowledged.
+    pub index: Arc<Index>,
     /// Where changes of users go.
     pub destinations: Vec<Destination>,
     /// Randomness, passed in like time.

@@ -50,6 +50,8 @@ CREATE TABLE address_records (
     version    BIGINT NOT NULL,
     settle_at  BIGINT,
     keep_until BIGINT,
+    subject_asks BIGINT NOT NULL,
+    glance     BIGINT NOT NULL,
     PRIMARY KEY (team, key)
 ) WITHOUT ROWID;
 CREATE INDEX address_records_to_settle ON address_records (settle_at) WHERE settle_at IS NOT NULL;

@@ -13,7 +13,8 @@ use crate::domain::keyring::{Keyring, ROOT_LEN, Root};
 
 const HEAD: &str = "\
 # The root secrets of relaywatch. Back this file up apart from the database: without it no address in it can be found or
-# read again. The first key is in force; put a new one in front to rotate, and keep the old ones.
+# read again. To rotate, put a new key in front: it seals from then on. Keep the old ones: the last one names addresses,
+# and what the others sealed stays theirs.
 
 ";
 

@@ -19,6 +19,7 @@ use crate::http::body::{BodyLimits, InFlight};
 use crate::http::hooks::{self, Act, Hooks};
 use crate::http::listener::{Limits, Listener};
 use crate::http::operations::{self, Check};
+use crate::index;
 use crate::shutdown::{Ended, Shutdown};
 use crate::sources::Action;
 use crate::store::StoreError;
@@ -94,6 +95,7 @@ pub async fn serve(
     let watch = shutdown.watch();
     watch.tasks().spawn(operations_listener.serve(operations, limits, http.clone(), watch.clone()));
     gauges(&core);
+    follow_log(&core, &shutdown);
     follow_streams(&core, &shutdown);
     tracing::info!(hooks = %bound.hooks, api = %bound.api, operations = %bound.operations, "ready");
     if let Some(ready) = ready {
@@ -160,6 +162,7 @@ fn act(endpoints: &Endpoints, shutdown: &Shutdown) -> Act {
 
 fn checks(core: &Core) -> Vec<Check> {
     let (store, queue) = (core.store.clone(), core.intake.downgrade());
+    let index = Arc::clone(&core.intake.context().index);
     vec![
         Check::new("store", move || {
             let store = store.clone();
@@ -167,6 +170,10 @@ fn checks(core: &Core) -> Vec<Check> {
                 let answer = async { store.read().await?.head().await };
                 answer.await.map(drop).map_err(|e: StoreError| e.to_string())
             }
+        }),
+        Check::new("index", move || {
+            let loaded = index.is_loaded();
+            async move { loaded.then_some(()).ok_or_else(|| "it is being loaded".to_owned()) }
         }),
         Check::new("intake", move || {
             let open = queue.is_open();
@@ -184,6 +191,12 @@ crate::metrics::declare! {
         quarantine_waiting: Gauge(),
         /// Events waiting for the disk.
         intake_queue_events: Gauge(),
+        /// Addresses in the index.
+        index_addresses: Gauge(),
+        /// Bytes the index takes.
+        index_bytes: Gauge(),
+        /// Seconds since the index was last sure to be up to date.
+        index_staleness_seconds: Gauge(),
     }
 }
 
@@ -194,9 +207,14 @@ fn gauges(core: &Core) {
         Err(error) => return tracing::error!(%error, "the store's gauges cannot be shown"),
     };
     let (store, queue) = (core.store.clone(), core.intake.downgrade());
+    let (index, clock) = (Arc::clone(&core.intake.context().index), core.clock.clone());
     core.metrics.on_scrape("store", move || {
         let (store, metrics) = (store.clone(), metrics.clone());
         metrics.intake_queue_events.set([], queue.waiting() as f64);
+        let (addresses, bytes) = index.size();
+        metrics.index_addresses.set([], addresses as f64);
+        metrics.index_bytes.set([], bytes as f64);
+        metrics.index_staleness_seconds.set([], clock.now().since(index.sure_at()).as_secs_f64());
         async move {
             let read = async {
                 let mut tx = store.read().await?;
@@ -208,6 +226,15 @@ fn gauges(core: &Core) {
             Ok(())
         }
     });
+}
+
+/// Loads the index and keeps it at the head of the log.
+fn follow_log(core: &Core, shutdown: &Shutdown) {
+    let context = core.intake.context();
+    let stop = shutdown.work().stop().clone();
+    let following =
+        index::follow(Arc::clone(&context.index), core.store.clone(), context.policy.clone(), core.clock.clone(), stop);
+    shutdown.work().tasks().spawn(following);
 }
 
 /// Looks for streams that another replica or a command registered.

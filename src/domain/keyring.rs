@@ -27,10 +27,10 @@ impl fmt::Debug for Root {
     }
 }
 
-/// The hash key in force, older ones for tombstones, and the seals of every root.
+/// The hash key in force, the other ones for tombstones, and the seals of every root.
 pub struct Keyring {
     hash: HashKey,
-    retired: Vec<HashKey>,
+    others: Vec<HashKey>,
     identity: hmac::Key,
     seals: Vec<(u32, LessSafeKey)>,
 }
@@ -67,13 +67,13 @@ pub enum SealError {
 }
 
 impl Keyring {
-    /// Builds the ring. The first root is in force; the *last* is the oldest, and event identities are always hashed under it, so
-    /// that a rotation does not let an old event in twice.
+    /// Builds the ring. The first root seals; the *last* is the oldest, and addresses, subjects and event identities are hashed under
+    /// it: a rotation must neither lose a record nor let an old event in twice. What was hashed under a root that has since become a
+    /// younger one is still found among the tombstones.
     ///
     /// Returns `None` when there is no root or two share a number.
     pub fn new(roots: &[Root]) -> Option<Self> {
-        let (first, rest) = roots.split_first()?;
-        let oldest = roots.last()?;
+        let (oldest, younger) = roots.split_last()?;
         let mut ids: Vec<u32> = roots.iter().map(|r| r.id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -81,8 +81,8 @@ impl Keyring {
             return None;
         }
         Some(Self {
-            hash: HashKey::of(first),
-            retired: rest.iter().map(HashKey::of).collect(),
+            hash: HashKey::of(oldest),
+            others: younger.iter().map(HashKey::of).collect(),
             identity: hmac::Key::new(hmac::HMAC_SHA256, &derive(oldest, b"identity")),
             seals: roots
                 .iter()
@@ -155,7 +155,7 @@ impl Keyring {
     }
 
     fn hash_keys(&self) -> impl Iterator<Item = &HashKey> {
-        std::iter::once(&self.hash).chain(&self.retired)
+        std::iter::once(&self.hash).chain(&self.others)
     }
 }
 
@@ -209,7 +209,7 @@ mod tests {
         let address = Address::parse("abc@private.icloud.com").unwrap();
         let identity = Identity::new("ses", &["feedback", "x"]);
         let (old, new) = (ring(&[1]), ring(&[2, 1]));
-        assert_ne!(old.address(&address), new.address(&address));
+        assert_eq!(old.address(&address), new.address(&address));
         assert!(new.address_under_all(&address).contains(&(1, old.address(&address))));
         assert_eq!(old.event(&identity), new.event(&identity));
         let sealed = old.seal(b"place", b"text", [7; NONCE_LEN]);

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use super::prepare::{Keep, Prepared};
 use super::worker::Part;
-use super::{Context, Receipt, desired};
+use super::{Context, Receipt, desired, subjects};
 use crate::domain::address::Address;
 use crate::domain::event::{Kind, Source};
-use crate::domain::ids::{EventKey, Sub, TeamId};
+use crate::domain::ids::{AddressKey, EventKey, Sub, TeamId};
 use crate::domain::policy::Policy;
 use crate::domain::record::{AddressRecord, Join, SubjectRecord};
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{Standing, Surroundings, candidates, standing};
+use crate::domain::verdict::{Glance, Standing, Surroundings, candidates, standing};
+use crate::index::Commit;
 use crate::store::{
     AddressAt, AddressRow, CellCount, EventRow, Result, SealedRow, Store, SubjectAt, SubjectRow, Tx, bucket,
 };
@@ -54,9 +55,11 @@ pub(super) async fn write(
     for (prepared, n) in taken.iter_mut().zip(first..) {
         prepared.row.n = n;
     }
+    let mut commit = Commit { before: head, after: head, glances: Vec::new() };
     if !taken.is_empty() {
         head = tx.advance_head(i64::try_from(taken.len()).unwrap_or(i64::MAX)).await?;
-        fold_in(context, &mut tx, &taken, now).await?;
+        commit.after = head;
+        commit.glances = fold_in(context, &mut tx, &taken, now).await?;
         let rows: Vec<EventRow> = taken.iter().map(|p| p.row.clone()).collect();
         tx.append_events(&rows).await?;
     }
@@ -67,6 +70,8 @@ pub(super) async fn write(
         tx.put_tee(part.tee).await?;
     }
     tx.commit().await?;
+    // Before anybody is answered: who asks after his 200 gets an answer that knows of it.
+    context.index.apply(&commit, now);
     for (source, kind, scope) in told {
         context.metrics.intake.events_total.inc([&source, &kind, &scope]);
     }
@@ -151,12 +156,18 @@ fn counts(taken: &[Prepared]) -> Vec<CellCount> {
         .collect()
 }
 
-/// Joins the events into the records, seals who is new, and sets what destinations should hold.
-async fn fold_in(context: &Context, tx: &mut Tx, taken: &[Prepared], now: Timestamp) -> Result<()> {
+/// Joins the events into the records, seals who is new, and sets what destinations should hold. Returns the glances that may have
+/// changed.
+async fn fold_in(
+    context: &Context,
+    tx: &mut Tx,
+    taken: &[Prepared],
+    now: Timestamp,
+) -> Result<Vec<(TeamId, AddressKey, Glance)>> {
     let at: BTreeSet<AddressAt> = taken.iter().filter(|p| p.delta.address.is_some()).filter_map(place).collect();
     let of: BTreeSet<SubjectAt> =
         taken.iter().filter(|p| p.delta.subject.is_some()).filter_map(subject_place).collect();
-    let known = tx.addresses(&at.into_iter().collect::<Vec<_>>()).await?;
+    let mut known = tx.addresses(&at.into_iter().collect::<Vec<_>>()).await?;
     let known_subjects = tx.subjects(&of.into_iter().collect::<Vec<_>>()).await?;
     let (mut addresses, mut subjects) = (known.clone(), known_subjects.clone());
     let mut sealed = Vec::new();
@@ -175,6 +186,7 @@ async fn fold_in(context: &Context, tx: &mut Tx, taken: &[Prepared], now: Timest
         }
         seal_new(context, p, &known, &known_subjects, &mut sealed);
     }
+    subjects::spread(context, tx, &mut known, &mut addresses, &known_subjects, &subjects).await?;
     let changed_addresses: HashMap<AddressAt, AddressRow> =
         addresses.into_iter().filter(|(at, row)| known.get(at) != Some(row)).collect();
     let changed_subjects: HashMap<SubjectAt, SubjectRow> =
@@ -182,12 +194,13 @@ async fn fold_in(context: &Context, tx: &mut Tx, taken: &[Prepared], now: Timest
     tx.put_sealed(&sealed).await?;
     tx.put_addresses(changed_addresses.iter()).await?;
     tx.put_subjects(changed_subjects.iter()).await?;
-    desired::settle(context, tx, &changed_addresses, &changed_subjects, &known_subjects, now).await
+    desired::settle(context, tx, &changed_addresses, &changed_subjects, &known_subjects, now).await?;
+    Ok(changed_addresses.iter().map(|((team, key), row)| (team.clone(), *key, row.glance())).collect())
 }
 
 fn blank(p: &Prepared) -> AddressRow {
     let keep_until = (p.keep == Keep::Unflagged).then(|| p.row.received_at.plus(UNFLAGGED_KEPT));
-    AddressRow { record: AddressRecord::default(), version: 0, settle_at: None, keep_until }
+    AddressRow { record: AddressRecord::default(), version: 0, settle_at: None, keep_until, subject_asks: false }
 }
 
 fn join_address(row: &mut AddressRow, delta: &AddressRecord, p: &Prepared, policy: &Policy, now: Timestamp) {

@@ -8,6 +8,7 @@
 mod cells;
 pub mod dialect;
 mod events;
+mod glances;
 mod leases;
 mod log;
 mod migrate;

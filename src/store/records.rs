@@ -11,6 +11,7 @@ use super::{Result, StoreError, Tx, on};
 use crate::domain::ids::{AddressKey, SubKey, TeamId};
 use crate::domain::record::{AddressRecord, SubjectRecord};
 use crate::domain::time::Timestamp;
+use crate::domain::verdict::{Glance, glance};
 
 /// The record of one address, with what the store must know of it beside the facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,15 @@ pub struct AddressRow {
     pub settle_at: Option<Timestamp>,
     /// When to drop it, for an `icloud.com` address that nobody flagged as a relay address.
     pub keep_until: Option<Timestamp>,
+    /// Whether its subject's facts make the store to be asked about it.
+    pub subject_asks: bool,
+}
+
+impl AddressRow {
+    /// What one look can tell of it.
+    pub fn glance(&self) -> Glance {
+        glance(&self.record, self.subject_asks)
+    }
 }
 
 /// The record of one subject.
@@ -35,7 +45,7 @@ pub struct SubjectRow {
 }
 
 pub(super) const ADDRESSES: Twin = lookup!(
-    "SELECT r.team, r.key, r.facts, r.version, r.settle_at, r.keep_until",
+    "SELECT r.team, r.key, r.facts, r.version, r.settle_at, r.keep_until, r.subject_asks",
     "address_records AS r",
     ["r.team" = text 0, "r.key" = bytes 1],
     ""
@@ -47,10 +57,10 @@ pub(super) const SUBJECTS: Twin = lookup!(
     ""
 );
 pub(super) const PUT_ADDRESSES: Twin = batch!(
-    "INSERT INTO address_records (team, key, facts, version, settle_at, keep_until)",
-    [text 0, bytes 1, text 2, int 3, int 4, int 5],
+    "INSERT INTO address_records (team, key, facts, version, settle_at, keep_until, subject_asks, glance)",
+    [text 0, bytes 1, text 2, int 3, int 4, int 5, int 6, int 7],
     "ON CONFLICT (team, key) DO UPDATE SET facts = excluded.facts, version = excluded.version, settle_at = excluded.settle_at, \
-     keep_until = excluded.keep_until"
+     keep_until = excluded.keep_until, subject_asks = excluded.subject_asks, glance = excluded.glance"
 );
 pub(super) const PUT_SUBJECTS: Twin = batch!(
     "INSERT INTO subject_records (team, key, facts, version)",
@@ -88,7 +98,8 @@ impl Tx {
                 let version = row.try_get(3)?;
                 let settle_at = row.try_get::<Option<i64>, _>(4)?.map(Timestamp::from_micros);
                 let keep_until = row.try_get::<Option<i64>, _>(5)?.map(Timestamp::from_micros);
-                found.insert(place, AddressRow { record, version, settle_at, keep_until });
+                let subject_asks = row.try_get::<i64, _>(6)? != 0;
+                found.insert(place, AddressRow { record, version, settle_at, keep_until, subject_asks });
             }
             Ok(found)
         })
@@ -128,7 +139,9 @@ impl Tx {
         let mut batch = Vec::new();
         for ((team, key), row) in rows {
             let (settle, keep) = (row.settle_at.map(Timestamp::micros), row.keep_until.map(Timestamp::micros));
-            batch.push((team, key, super::json(&row.record)?, row.version, settle, keep));
+            let glance = glance_number(row.glance());
+            let asks = u8::from(row.subject_asks);
+            batch.push((team, key, super::json(&row.record)?, row.version, settle, keep, asks, glance));
         }
         self.put(&PUT_ADDRESSES, &batch).await
     }
@@ -183,6 +196,15 @@ impl Tx {
         let (sql, json) = (self.spell(twin), super::json(rows)?);
         on!(self, c => sqlx::query(sql).bind(json).execute(c).await.map(drop))?;
         Ok(())
+    }
+}
+
+/// How a glance stands in its column. One digit: the bulk load reads it by position.
+pub(super) fn glance_number(glance: Glance) -> u8 {
+    match glance {
+        Glance::Ok => 1,
+        Glance::NotRelay => 2,
+        Glance::Ask => 3,
     }
 }
 

@@ -19,15 +19,22 @@ pub(super) struct Row {
     pub changes_at: Option<Timestamp>,
 }
 
-/// Answers the question about one address at `now`, from a view that is as fresh as `as_of` and stands at `cursor` of the log.
-pub fn decide(
-    question: &Question,
-    view: &View,
-    policy: &Policy,
-    now: Timestamp,
-    as_of: Timestamp,
-    cursor: &str,
-) -> Verdict {
+/// When and from where an answer is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// The time of the question.
+    pub now: Timestamp,
+    /// How fresh the view is.
+    pub as_of: Timestamp,
+    /// Where in the log it stands.
+    pub cursor: &'a str,
+    /// The version of the policy, [`Policy::version`].
+    pub policy_version: &'a str,
+}
+
+/// Answers the question about one address.
+pub fn decide(question: &Question, view: &View, policy: &Policy, moment: Moment<'_>) -> Verdict {
+    let now = moment.now;
     let limits = limits(question, view, policy);
     let mut row = user_row(question, view, policy, now);
     let mut send = match row.answer {
@@ -58,15 +65,15 @@ pub fn decide(
         reason: row.reason,
         scope: row.scope,
         limits,
-        as_of,
+        as_of: moment.as_of,
         valid_until: row.changes_at.filter(|at| *at > now).map_or(usable, |at| at.min(usable)),
         evidence: row
             .evidence
             .iter()
             .map(|(f, kind)| Proof { event: f.event.public(), kind: *kind, at: f.at })
             .collect(),
-        cursor: cursor.to_owned(),
-        policy_version: policy.version(),
+        cursor: moment.cursor.to_owned(),
+        policy_version: moment.policy_version.to_owned(),
     }
 }
 
@@ -188,7 +195,8 @@ fn clean(record: &AddressRecord) -> Row {
     let accepted = record.accepted.map(|f| (f, Kind::Delivered));
     match record.forwarding_on.filter(|on| record.forwarding_off.is_some() || accepted.is_none_or(|(a, _)| a <= *on)) {
         Some(on) => row(Answer::Sendable, Reason::ForwardingEnabled, vec![(on, Kind::ForwardingEnabled)]),
-        None => row(Answer::Sendable, Reason::Ok, accepted.into_iter().collect()),
+        // The normal state of things rests on no single event.
+        None => row(Answer::Sendable, Reason::Ok, vec![]),
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod decide;
 mod desired;
+mod glance;
 mod hold;
 
-pub use decide::decide;
+pub use decide::{Moment, decide};
 pub use desired::{Desired, DesiredState, desired};
+pub use glance::{Glance, glance, subject_asks};
 pub use hold::{Standing, candidates, standing};
 
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
 //! `POST /v1/sendability`: may I send to this address?
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::routing::post;
@@ -10,7 +12,11 @@ use super::Api;
 use super::auth::Scope;
 use super::problem::Problem;
 use super::question::{Asked, Written};
-use crate::domain::verdict::{Verdict, View, decide};
+use crate::domain::ids::Esp;
+use crate::domain::record::AddressRecord;
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::{Glance, Moment, Verdict, View, decide};
+use crate::intake::Context;
 use crate::store::AddressAt;
 
 /// The route.
@@ -46,30 +52,57 @@ pub fn parse<'de, T: serde::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Pro
     Ok(read)
 }
 
-/// Answers questions from one consistent view of the store.
+/// Answers questions, in their order. What the index knows to be out of the question costs no store; the rest is answered from one
+/// consistent view of it.
 ///
 /// # Errors
-/// 503 when there is no store to ask: never "go ahead".
+/// 503 when the store must be asked and there is none: never "go ahead".
 pub async fn answer(api: &Api, asked: &[Asked]) -> Result<Vec<Verdict>, Problem> {
     let context = api.intake.context();
     let now = api.clock.now();
-    let mut tx = api.intake.store().read().await?;
-    let head = tx.head().await?;
-    let at: Vec<AddressAt> = asked.iter().map(|a| (a.team.clone(), a.key)).collect();
-    let views = tx.views(&at, &context.policy).await?;
-    drop(tx);
-    let cursor = head.to_string();
+    let mut verdicts: Vec<Option<Verdict>> = asked.iter().map(|a| from_index(context, a, now)).collect();
+    let open: Vec<usize> = (0..asked.len()).filter(|i| verdicts[*i].is_none()).collect();
+    if !open.is_empty() {
+        let mut tx = api.intake.store().read().await?;
+        let cursor = tx.head().await?.to_string();
+        let at: Vec<AddressAt> = open.iter().map(|i| (asked[*i].team.clone(), asked[*i].key)).collect();
+        let views = tx.views(&at, &context.policy).await?;
+        drop(tx);
+        let moment = Moment { now, as_of: now, cursor: &cursor, policy_version: &context.policy_version };
+        for (i, mut view) in open.into_iter().zip(views) {
+            let asked = &asked[i];
+            view.on_relay_domain = on_relay_domain(asked, view.on_relay_domain || view.address.is_none());
+            view.around.esps = esps(context, asked);
+            verdicts[i] = Some(decide(&asked.question, &view, &context.policy, moment));
+        }
+    }
+    Ok(verdicts.into_iter().flatten().collect())
+}
+
+/// The verdict when one look is enough. It is the very verdict that the store would lead to: the same function decides.
+fn from_index(context: &Context, asked: &Asked, now: Timestamp) -> Option<Verdict> {
+    let look = context.index.look(&asked.team, asked.key, now)?;
+    let mut view = View::default();
+    match look.glance {
+        Some(Glance::Ask) => return None,
+        Some(Glance::Ok) => {
+            view.address = Some(AddressRecord { relay_domain: Some(String::new()), ..AddressRecord::default() });
+        }
+        Some(Glance::NotRelay) => view.address = Some(AddressRecord::default()),
+        None => view.on_relay_domain = on_relay_domain(asked, true),
+    }
+    let cursor = look.cursor.to_string();
+    let moment = Moment { now, as_of: look.as_of, cursor: &cursor, policy_version: &context.policy_version };
+    Some(decide(&asked.question, &view, &context.policy, moment))
+}
+
+/// Whether the domain proves a relay address: told by the address, or else by what is known of the key.
+fn on_relay_domain(asked: &Asked, known: bool) -> bool {
+    asked.on_relay_domain.unwrap_or(known)
+}
+
+fn esps(context: &Context, asked: &Asked) -> BTreeSet<Esp> {
     let streams = context.streams.load();
-    let verdict = |(asked, view): (&Asked, View)| {
-        let mut view = view;
-        view.on_relay_domain = asked.on_relay_domain.unwrap_or(view.on_relay_domain || view.address.is_none());
-        view.around.esps = streams
-            .all()
-            .iter()
-            .filter(|s| s.team == asked.team)
-            .map(|s| crate::domain::ids::Esp::new(s.provider.as_str()))
-            .collect();
-        decide(&asked.question, &view, &context.policy, now, now, &cursor)
-    };
-    Ok(asked.iter().zip(views).map(verdict).collect())
+    let of_team = streams.all().iter().filter(|s| s.team == asked.team);
+    of_team.map(|s| Esp::new(s.provider.as_str())).collect()
 }
