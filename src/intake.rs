@@ -9,6 +9,7 @@ mod erasure;
 mod group;
 mod prepare;
 mod quarantine;
+mod settle;
 mod worker;
 
 pub use erasure::{Erasure, ErasureDone};

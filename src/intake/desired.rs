@@ -50,7 +50,12 @@ pub(super) async fn settle(
 }
 
 /// Recomputes the desired states at these addresses: time, not an event, may have changed them.
-pub(super) async fn settle_places(context: &Context, tx: &mut Tx, places: &[AddressAt], now: Timestamp) -> Result<()> {
+pub(super) async fn settle_places(
+    context: &Context,
+    tx: &mut Tx,
+    places: &[AddressAt],
+    now: Timestamp,
+) -> Result<()> {
     let views = tx.views(places, &context.policy).await?;
     let users: Vec<_> =
         places.iter().zip(views).map(|(at, view)| (at.0.clone(), format!("a:{}", at.1), view)).collect();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::prepare::{Keep, Prepared};
 use super::worker::Part;
+use super::settle::settle_at;
 use super::{Context, Receipt, desired};
 use crate::domain::address::Address;
 use crate::domain::event::{Kind, Source};
@@ -12,7 +13,6 @@ use crate::domain::ids::{EventKey, Sub, TeamId};
 use crate::domain::policy::Policy;
 use crate::domain::record::{AddressRecord, Join, SubjectRecord};
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{Standing, Surroundings, candidates, standing};
 use crate::store::{
     AddressAt, AddressRow, CellCount, EventRow, Result, SealedRow, Store, SubjectAt, SubjectRow, Tx, bucket,
 };
@@ -203,24 +203,6 @@ fn join_address(row: &mut AddressRow, delta: &AddressRecord, p: &Prepared, polic
         row.keep_until = Some(until.max(p.row.received_at.plus(UNFLAGGED_KEPT)));
     }
     row.settle_at = settle_at(&row.record, policy, now);
-}
-
-/// When time alone may next change what stands against an address: its hold ends, or the window closes in which a control of a
-/// bounce that could convict may come.
-pub(super) fn settle_at(record: &AddressRecord, policy: &Policy, now: Timestamp) -> Option<Timestamp> {
-    if record.bounces.is_empty() {
-        return None;
-    }
-    let held = match standing(record, &Surroundings::default(), policy, now) {
-        Standing::Held { until, .. } => Some(until),
-        _ => None,
-    };
-    let controls =
-        candidates(record, policy).last().map(|b| b.fact.at.plus(policy.control_window)).filter(|t| *t > now);
-    match (held, controls) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
 }
 
 fn seal_new(
