@@ -142,7 +142,7 @@ impl Tx {
     /// When the store fails.
     pub async fn erase_address(&mut self, team: &TeamId, key: AddressKey) -> Result<()> {
         self.erase(team, key.0, &[ERASE_SEALED, ERASE_ADDRESS, ERASE_EVENTS_OF_ADDRESS]).await?;
-        self.drop_desired(team, &format!("a:{key}")).await
+        self.drop_desired(team, &format!("a:{key}")).await.map(drop)
     }
 
     /// Removes everything kept of a subject.
@@ -151,7 +151,7 @@ impl Tx {
     /// When the store fails.
     pub async fn erase_subject(&mut self, team: &TeamId, key: SubKey) -> Result<()> {
         self.erase(team, key.0, &[ERASE_SEALED, ERASE_SUBJECT, ERASE_EVENTS_OF_SUBJECT]).await?;
-        self.drop_desired(team, &format!("s:{key}")).await
+        self.drop_desired(team, &format!("s:{key}")).await.map(drop)
     }
 
     async fn erase(&mut self, team: &TeamId, key: [u8; 16], statements: &[&'static str]) -> Result<()> {
