@@ -5,6 +5,7 @@
 //! down the caller is told so at once, and passes it on as 503.
 
 mod desired;
+mod erased;
 mod erasure;
 mod group;
 mod prepare;

@@ -56,14 +56,10 @@ pub(super) async fn settle(
 }
 
 /// Recomputes the desired states at these addresses: time, not an event, may have changed them.
-pub(super) async fn settle_places(
-    context: &Context,
-    tx: &mut Tx,
-    places: &[AddressAt],
-    now: Timestamp,
-) -> Result<()> {
+pub(super) async fn settle_places(context: &Context, tx: &mut Tx, places: &[AddressAt], now: Timestamp) -> Result<()> {
     let views = tx.views(places, &context.policy).await?;
-    let user = |(at, view): (&AddressAt, View)| User { team: at.0.clone(), who: format!("a:{}", at.1), view, told: false };
+    let user =
+        |(at, view): (&AddressAt, View)| User { team: at.0.clone(), who: format!("a:{}", at.1), view, told: false };
     let users: Vec<_> = places.iter().zip(views).map(user).collect();
     write(context, tx, &users, now).await
 }
