@@ -5,10 +5,12 @@
 //! down the caller is told so at once, and passes it on as 503.
 
 mod desired;
+mod erased;
 mod erasure;
 mod group;
 mod prepare;
 mod quarantine;
+mod settle;
 mod subjects;
 mod worker;
 

@@ -127,21 +127,24 @@ impl StreamBook {
     }
 
     /// The stream an event belongs to: by (ESP, From, envelope), the envelope only where the stream names its own and the report
-    /// names one. `None`: it counts as the endpoint's team, stream `unregistered`.
+    /// names one. Of several that fit, the one that says most: its own envelope, then its ESP. `None`: it counts as the endpoint's
+    /// team, stream `unregistered`.
     pub fn find(&self, origin: &Origin) -> Option<&Stream> {
         let from = origin.from_domain.as_deref()?;
-        let fits = |s: &&Stream| {
-            s.team == origin.team
-                && s.from_domain == from
-                && (s.provider == Provider::Other
-                    || origin.esp.as_ref().is_none_or(|esp| esp.as_str() == s.provider.as_str()))
+        let envelope = |s: &Stream| match origin.mail_from_domain.as_deref() {
+            _ if s.mail_from_domain == PROVIDER_DEFAULT => Some(false),
+            Some(named) => (named == s.mail_from_domain).then_some(true),
+            None => Some(false),
         };
-        let named = |s: &&Stream| {
-            s.mail_from_domain != PROVIDER_DEFAULT && origin.mail_from_domain.as_deref() == Some(&s.mail_from_domain)
+        let esp = |s: &Stream| match &origin.esp {
+            _ if s.provider == Provider::Other => Some(false),
+            Some(esp) => (esp.as_str() == s.provider.as_str()).then_some(true),
+            None => Some(false),
         };
-        let open = |s: &&Stream| s.mail_from_domain == PROVIDER_DEFAULT || origin.mail_from_domain.is_none();
-        let mut candidates = self.streams.iter().filter(fits);
-        candidates.clone().find(named).or_else(|| candidates.find(open))
+        let own = self.streams.iter().filter(|s| s.team == origin.team && s.from_domain == from);
+        let ranked = own.filter_map(|s| Some(((envelope(s)?, esp(s)?), s)));
+        // The first of equals: a stream registered later must not take another's events over.
+        ranked.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, stream)| stream)
     }
 
     /// The name of the stream an event belongs to.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Context;
+use crate::domain::ids::TeamId;
 use crate::domain::record::{AddressRecord, SubjectRecord};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Desired, DesiredState, View, desired};
@@ -10,7 +11,8 @@ use crate::store::{AddressAt, AddressRow, DesiredRow, Result, SubjectAt, Subject
 
 /// Recomputes the desired states of everybody whose record changed in this transaction.
 ///
-/// A user has one row per known address, or one by subject as long as no address is known.
+/// A user has one row per known address, or one by subject as long as no address is known. Whether a row says anything depends on the
+/// records alone; a row that was never needed is missing and means the same as one that says the user may be mailed.
 pub(super) async fn settle(
     context: &Context,
     tx: &mut Tx,
@@ -25,26 +27,30 @@ pub(super) async fn settle(
     let mut places: BTreeSet<AddressAt> =
         addresses.iter().filter(|(_, row)| may_be_suppressed(&row.record)).map(|(at, _)| at.clone()).collect();
     let mut bare: Vec<SubjectAt> = Vec::new();
+    let mut told: BTreeSet<AddressAt> = BTreeSet::new();
     for (at, row) in subjects {
         if row.record.addresses.is_empty() {
             bare.push(at.clone());
             continue;
         }
-        let before = subjects_before.get(at);
-        if before.is_some_and(|b| b.record.addresses.is_empty()) {
-            tx.drop_desired(&at.0, &format!("s:{}", at.1)).await?;
+        let own = row.record.addresses.keys().map(|key| (at.0.clone(), *key));
+        let was_bare = subjects_before.get(at).is_some_and(|b| b.record.addresses.is_empty());
+        if was_bare && tx.drop_desired(&at.0, &format!("s:{}", at.1)).await? {
+            // Destinations were told of him by subject: they must hear how he stands now, even that nothing is wrong.
+            told.extend(own.clone());
         }
         if may_have_left(&row.record) {
-            places.extend(row.record.addresses.keys().map(|key| (at.0.clone(), *key)));
+            places.extend(own);
         }
     }
+    places.extend(told.iter().cloned());
     let places: Vec<AddressAt> = places.into_iter().collect();
-    let mut users: Vec<(crate::domain::ids::TeamId, String, View)> = Vec::new();
+    let mut users: Vec<User> = Vec::new();
     for (place, view) in places.iter().zip(tx.views(&places, &context.policy).await?) {
-        users.push((place.0.clone(), format!("a:{}", place.1), view));
+        users.push(User { team: place.0.clone(), who: format!("a:{}", place.1), view, told: told.contains(place) });
     }
     for (place, view) in tx.subject_views(&bare).await? {
-        users.push((place.0, format!("s:{}", place.1), view));
+        users.push(User { team: place.0, who: format!("s:{}", place.1), view, told: false });
     }
     write(context, tx, &users, now).await
 }
@@ -52,38 +58,42 @@ pub(super) async fn settle(
 /// Recomputes the desired states at these addresses: time, not an event, may have changed them.
 pub(super) async fn settle_places(context: &Context, tx: &mut Tx, places: &[AddressAt], now: Timestamp) -> Result<()> {
     let views = tx.views(places, &context.policy).await?;
-    let users: Vec<_> =
-        places.iter().zip(views).map(|(at, view)| (at.0.clone(), format!("a:{}", at.1), view)).collect();
+    let user =
+        |(at, view): (&AddressAt, View)| User { team: at.0.clone(), who: format!("a:{}", at.1), view, told: false };
+    let users: Vec<_> = places.iter().zip(views).map(user).collect();
     write(context, tx, &users, now).await
 }
 
-async fn write(
-    context: &Context,
-    tx: &mut Tx,
-    users: &[(crate::domain::ids::TeamId, String, View)],
-    now: Timestamp,
-) -> Result<()> {
+/// Somebody whose desired states are to be set.
+struct User {
+    team: TeamId,
+    who: String,
+    view: View,
+    /// Whether destinations hold something of him under another name.
+    told: bool,
+}
+
+async fn write(context: &Context, tx: &mut Tx, users: &[User], now: Timestamp) -> Result<()> {
     let mut wanted = Vec::new();
-    for (team, who, view) in users {
-        for destination in context.destinations.iter().filter(|d| d.team == *team) {
-            let state = desired(view, destination.app.as_ref(), &context.policy, now);
-            wanted.push((team.clone(), who.clone(), destination, state));
+    for user in users {
+        for destination in context.destinations.iter().filter(|d| d.team == user.team) {
+            wanted.push((user, destination, desired(&user.view, destination.app.as_ref(), &context.policy, now)));
         }
     }
-    let at: Vec<_> = wanted.iter().map(|(team, who, d, _)| (team.clone(), who.clone(), d.name.clone())).collect();
+    let at: Vec<_> = wanted.iter().map(|(user, d, _)| (user.team.clone(), user.who.clone(), d.name.clone())).collect();
     let present = tx.desired(&at).await?;
     let version = tx.head().await?;
     let mut rows = Vec::new();
-    for ((team, who, destination, state), place) in wanted.into_iter().zip(&at) {
+    for ((user, destination, state), place) in wanted.into_iter().zip(&at) {
         let before = present.get(place);
         let text = serde_json::to_string(&state).unwrap_or_default();
         // A user of whom nothing bad was ever said needs no row; a row that says the same needs no new version.
-        let same = before.map_or_else(|| is_blank(&state), |row| row.state == text);
+        let same = before.map_or_else(|| is_blank(&state) && !user.told, |row| row.state == text);
         if !same {
             let due_at = destination.delivers.then_some(now);
             // The version rises even when time alone made the change and the log did not move.
             let version = before.map_or(version, |row| version.max(row.version + 1));
-            let destination = destination.name.clone();
+            let (team, who, destination) = place.clone();
             rows.push(DesiredRow { team, who, destination, version, state: text, changed_at: now, due_at });
         }
     }

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::prepare::{Keep, Prepared};
+use super::settle::settle_at;
 use super::worker::Part;
-use super::{Context, Receipt, desired, subjects};
+use super::{Context, Receipt, desired, erased, subjects};
 use crate::domain::address::Address;
-use crate::domain::event::{Kind, Source};
 use crate::domain::ids::{AddressKey, EventKey, Sub, TeamId};
 use crate::domain::policy::Policy;
 use crate::domain::record::{AddressRecord, Join, SubjectRecord};
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{Glance, Standing, Surroundings, candidates, standing};
+use crate::domain::verdict::Glance;
 use crate::index::Commit;
 use crate::store::{
     AddressAt, AddressRow, CellCount, EventRow, Result, SealedRow, Store, SubjectAt, SubjectRow, Tx, bucket,
@@ -48,7 +48,8 @@ pub(super) async fn write(
         receipts.push(receipt);
     }
     let told: Vec<_> = taken.iter().map(|p| (p.row.source, p.row.kind, p.row.scope)).collect();
-    forget_the_erased(&mut tx, &mut taken).await?;
+    erased::forget(&mut tx, &mut taken).await?;
+    unname(&mut tx, &mut taken).await?;
     tx.add_counts(&counts(&taken)).await?;
     taken.retain(|p| p.keep != Keep::Count);
     let first = head + 1;
@@ -98,50 +99,20 @@ async fn new_events(tx: &mut Tx, group: &[Part<'_>], now: Timestamp) -> Result<H
     tx.mark_seen(&ids, now).await
 }
 
-/// Takes the erased out. Only an authorization newer than the erasure brings a person back; until then what an ESP still reports of
-/// him is a bare count, and what an import says of him is not stored.
-async fn forget_the_erased(tx: &mut Tx, taken: &mut [Prepared]) -> Result<()> {
-    let marks: Vec<_> = taken.iter().flat_map(|p| p.marks.iter().cloned()).collect();
-    let erased = tx.tombstones(&marks).await?;
-    if erased.is_empty() {
-        return Ok(());
-    }
-    let places: BTreeSet<AddressAt> = taken.iter().filter_map(place).collect();
-    let subjects: BTreeSet<SubjectAt> = taken.iter().filter_map(subject_place).collect();
-    // Erasure removes the record; that there is one again means he came back.
-    let back = tx.addresses(&places.into_iter().collect::<Vec<_>>()).await?;
-    let subjects_back = tx.subjects(&subjects.into_iter().collect::<Vec<_>>()).await?;
-    let returning: HashSet<&(TeamId, &'static str, String)> = taken
-        .iter()
-        .filter(|p| p.row.kind == Kind::Authorized)
-        .flat_map(|p| p.marks.iter().filter(|m| erased.get(*m).is_some_and(|at| p.row.occurred_at > *at)))
-        .collect();
-    let gone: Vec<bool> = taken
-        .iter()
-        .map(|p| {
-            let stays = |m: &&(TeamId, &'static str, String)| erased.contains_key(*m) && !returning.contains(*m);
-            let returned = place(p).is_some_and(|at| back.contains_key(&at))
-                || subject_place(p).is_some_and(|at| subjects_back.contains_key(&at));
-            !returned && p.marks.iter().any(|m| stays(&m))
-        })
-        .collect();
-    for (prepared, gone) in taken.iter_mut().zip(gone) {
-        if gone {
-            prepared.forget();
-            if matches!(prepared.row.source, Source::Ses | Source::Sparkpost | Source::Braze) {
-                prepared.keep = Keep::Count;
-            }
+/// An address that nobody flagged keeps its key as long as its record, seven days. An event that adds nothing to a record would keep
+/// it as long as the log, so it gets none.
+async fn unname(tx: &mut Tx, taken: &mut [Prepared]) -> Result<()> {
+    let idle = |p: &Prepared| p.keep == Keep::Unflagged && p.delta.address.is_none();
+    let places: BTreeSet<AddressAt> = taken.iter().filter(|p| idle(p)).filter_map(Prepared::place).collect();
+    let known = tx.addresses(&places.into_iter().collect::<Vec<_>>()).await?;
+    for p in taken.iter_mut().filter(|p| idle(p)) {
+        let ours = p.place().and_then(|at| known.get(&at)).is_some_and(|row| row.keep_until.is_none());
+        if !ours {
+            p.row.address_key = None;
+            p.row.subject_key = None;
         }
     }
     Ok(())
-}
-
-fn place(p: &Prepared) -> Option<AddressAt> {
-    p.row.address_key.map(|key| (p.row.team.clone(), key))
-}
-
-fn subject_place(p: &Prepared) -> Option<SubjectAt> {
-    p.row.subject_key.map(|key| (p.row.team.clone(), key))
 }
 
 fn counts(taken: &[Prepared]) -> Vec<CellCount> {
@@ -164,19 +135,20 @@ async fn fold_in(
     taken: &[Prepared],
     now: Timestamp,
 ) -> Result<Vec<(TeamId, AddressKey, Glance)>> {
-    let at: BTreeSet<AddressAt> = taken.iter().filter(|p| p.delta.address.is_some()).filter_map(place).collect();
+    let at: BTreeSet<AddressAt> =
+        taken.iter().filter(|p| p.delta.address.is_some()).filter_map(Prepared::place).collect();
     let of: BTreeSet<SubjectAt> =
-        taken.iter().filter(|p| p.delta.subject.is_some()).filter_map(subject_place).collect();
+        taken.iter().filter(|p| p.delta.subject.is_some()).filter_map(Prepared::subject_place).collect();
     let mut known = tx.addresses(&at.into_iter().collect::<Vec<_>>()).await?;
     let known_subjects = tx.subjects(&of.into_iter().collect::<Vec<_>>()).await?;
     let (mut addresses, mut subjects) = (known.clone(), known_subjects.clone());
     let mut sealed = Vec::new();
     for p in taken {
-        if let (Some((_, delta)), Some(at)) = (&p.delta.address, place(p)) {
+        if let (Some((_, delta)), Some(at)) = (&p.delta.address, p.place()) {
             let row = addresses.entry(at).or_insert_with(|| blank(p));
             join_address(row, delta, p, &context.policy, now);
         }
-        if let (Some((_, delta)), Some(at)) = (&p.delta.subject, subject_place(p)) {
+        if let (Some((_, delta)), Some(at)) = (&p.delta.subject, p.subject_place()) {
             let row = subjects.entry(at).or_insert_with(|| SubjectRow { record: SubjectRecord::default(), version: 0 });
             let before = row.record.clone();
             row.record.join(delta);
@@ -218,24 +190,6 @@ fn join_address(row: &mut AddressRow, delta: &AddressRecord, p: &Prepared, polic
     row.settle_at = settle_at(&row.record, policy, now);
 }
 
-/// When time alone may next change what stands against an address: its hold ends, or the window closes in which a control of a
-/// bounce that could convict may come.
-pub(super) fn settle_at(record: &AddressRecord, policy: &Policy, now: Timestamp) -> Option<Timestamp> {
-    if record.bounces.is_empty() {
-        return None;
-    }
-    let held = match standing(record, &Surroundings::default(), policy, now) {
-        Standing::Held { until, .. } => Some(until),
-        _ => None,
-    };
-    let controls =
-        candidates(record, policy).last().map(|b| b.fact.at.plus(policy.control_window)).filter(|t| *t > now);
-    match (held, controls) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
 fn seal_new(
     context: &Context,
     p: &Prepared,
@@ -243,12 +197,12 @@ fn seal_new(
     known_subjects: &HashMap<SubjectAt, SubjectRow>,
     sealed: &mut Vec<SealedRow>,
 ) {
-    if let (Some((key, address)), Some(at), true) = (&p.address, place(p), p.delta.address.is_some()) {
+    if let (Some((key, address)), Some(at), true) = (&p.address, p.place(), p.delta.address.is_some()) {
         if !known.contains_key(&at) {
             sealed.push(seal(context, &p.row.team, "address", &key.to_string(), Address::expose(address)));
         }
     }
-    if let (Some((key, sub)), Some(at)) = (&p.sub, subject_place(p)) {
+    if let (Some((key, sub)), Some(at), true) = (&p.sub, p.subject_place(), p.delta.subject.is_some()) {
         if !known_subjects.contains_key(&at) {
             sealed.push(seal(context, &p.row.team, "sub", &key.to_string(), Sub::expose(sub)));
         }

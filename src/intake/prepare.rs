@@ -4,10 +4,10 @@ use super::Context;
 use crate::domain::address::Address;
 use crate::domain::cell::Cell;
 use crate::domain::event::{Event, Kind, Scope, Source};
-use crate::domain::ids::{AddressKey, Sub, SubKey, TeamId};
+use crate::domain::ids::{AddressKey, Sub, SubKey};
 use crate::domain::record::{Delta, Keys, cell, event_time, fold, is_stale};
 use crate::domain::time::Timestamp;
-use crate::store::EventRow;
+use crate::store::{AddressAt, EventRow, Mark, SubjectAt};
 
 /// An event ready to be written, and the people it is about (in memory only, to be sealed when they are new).
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct Prepared {
     pub(super) address: Option<(AddressKey, Address)>,
     pub(super) sub: Option<(SubKey, Sub)>,
     /// The same people under every hash key, to look for tombstones.
-    pub(super) marks: Vec<(TeamId, &'static str, String)>,
+    pub(super) marks: Vec<Mark>,
     pub(super) cell: Option<Cell>,
     pub(super) keep: Keep,
 }
@@ -105,7 +105,7 @@ fn keep(event: &Event) -> Keep {
 }
 
 /// PostgreSQL takes no NUL in text, and no provider has a reason to send one.
-fn clean(text: String) -> String {
+pub(super) fn clean(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "") } else { text }
 }
 
@@ -117,6 +117,16 @@ impl Prepared {
         } else {
             self.row.kind.as_str()
         }
+    }
+
+    /// Where the record of its address is.
+    pub(super) fn place(&self) -> Option<AddressAt> {
+        self.row.address_key.map(|key| (self.row.team.clone(), key))
+    }
+
+    /// Where the record of its subject is.
+    pub(super) fn subject_place(&self) -> Option<SubjectAt> {
+        self.row.subject_key.map(|key| (self.row.team.clone(), key))
     }
 
     /// Takes everything personal out: what is left is a number in the log.

@@ -1,7 +1,9 @@
 //! Sealing what could not be read, and what the store refused.
 
-use super::{Context, Prepared};
+use super::Context;
+use super::prepare::{Prepared, clean};
 use crate::domain::address::Address;
+use crate::domain::ids::Sub;
 use crate::domain::time::Timestamp;
 use crate::store::{QuarantineRow, QuarantineSummary, Result, Store, StoreError};
 
@@ -38,8 +40,8 @@ impl Context {
             received_at,
             source: part.source.to_owned(),
             endpoint: part.endpoint.to_owned(),
-            at: part.at.to_owned(),
-            because: part.because.to_owned(),
+            at: clean(part.at.to_owned()),
+            because: clean(part.because.to_owned()),
             rerun_at: None,
         };
         QuarantineRow { summary, body }
@@ -49,7 +51,8 @@ impl Context {
 /// Puts an event aside that the store refuses by itself.
 pub(super) async fn put_refused(context: &Context, store: &Store, poison: &Prepared, error: &StoreError) -> Result<()> {
     let recipient = poison.address.as_ref().map(|(_, a)| Address::expose(a));
-    let body = serde_json::json!({"recipient": recipient, "row": poison.row}).to_string();
+    let sub = poison.sub.as_ref().map(|(_, s)| Sub::expose(s));
+    let body = serde_json::json!({"recipient": recipient, "sub": sub, "row": poison.row}).to_string();
     let because = format!("the store refused the event: {}", kind_of(error));
     let source = poison.row.source.as_str();
     let part = Part { source, endpoint: &poison.row.endpoint, at: "", because: &because, body: body.as_bytes() };

@@ -26,7 +26,7 @@ pub use events::EventRow;
 pub use leases::Lease;
 pub use migrate::{MIGRATIONS, MigrationText};
 pub use outbox::{Attempt, DesiredRow, Due, Halt, OutboxSummary};
-pub use people::{SealedRow, Tombstone};
+pub use people::{Mark, SealedRow, Tombstone};
 pub use quarantine::{QuarantineRow, QuarantineSummary};
 pub use records::{AddressAt, AddressRow, SubjectAt, SubjectRow};
 pub use registry::{AuditRow, StreamRow, TokenRow};

@@ -181,13 +181,14 @@ impl Tx {
         self.put(&PUT, &rows).await
     }
 
-    /// Forgets what destinations should hold of someone.
+    /// Forgets what destinations should hold of someone; false when there was nothing.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn drop_desired(&mut self, team: &TeamId, who: &str) -> Result<()> {
-        on!(self, c => sqlx::query(DROP_WHO).bind(team.as_str()).bind(who).execute(c).await.map(drop))?;
-        Ok(())
+    pub async fn drop_desired(&mut self, team: &TeamId, who: &str) -> Result<bool> {
+        let rows =
+            on!(self, c => sqlx::query(DROP_WHO).bind(team.as_str()).bind(who).execute(c).await?.rows_affected());
+        Ok(rows > 0)
     }
 
     /// Leases due states of one destination, the longest due first. `token` must be random.

@@ -23,6 +23,9 @@ pub struct SealedRow {
     pub value: Sealed,
 }
 
+/// Where a tombstone may lie: team, kind (`address` or `sub`), hexadecimal key.
+pub type Mark = (TeamId, &'static str, String);
+
 /// The mark of an erased person: nothing but a keyed hash.
 #[derive(Debug, Clone)]
 pub struct Tombstone {
@@ -101,14 +104,11 @@ impl Tx {
         })
     }
 
-    /// When the people behind these (team, kind, hexadecimal key) were erased; who was not is missing.
+    /// When the people behind these marks were erased; who was not is missing.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn tombstones(
-        &mut self,
-        of: &[(TeamId, &'static str, String)],
-    ) -> Result<HashMap<(TeamId, &'static str, String), Timestamp>> {
+    pub async fn tombstones(&mut self, of: &[Mark]) -> Result<HashMap<Mark, Timestamp>> {
         let none: Option<i64> =
             on!(self, c => sqlx::query_scalar(ANY_TOMBSTONE).fetch_optional(c).await?.map(|n: i32| n.into()));
         if of.is_empty() || none.is_none() {
@@ -142,7 +142,7 @@ impl Tx {
     /// When the store fails.
     pub async fn erase_address(&mut self, team: &TeamId, key: AddressKey) -> Result<()> {
         self.erase(team, key.0, &[ERASE_SEALED, ERASE_ADDRESS, ERASE_EVENTS_OF_ADDRESS]).await?;
-        self.drop_desired(team, &format!("a:{key}")).await
+        self.drop_desired(team, &format!("a:{key}")).await.map(drop)
     }
 
     /// Removes everything kept of a subject.
@@ -151,7 +151,7 @@ impl Tx {
     /// When the store fails.
     pub async fn erase_subject(&mut self, team: &TeamId, key: SubKey) -> Result<()> {
         self.erase(team, key.0, &[ERASE_SEALED, ERASE_SUBJECT, ERASE_EVENTS_OF_SUBJECT]).await?;
-        self.drop_desired(team, &format!("s:{key}")).await
+        self.drop_desired(team, &format!("s:{key}")).await.map(drop)
     }
 
     async fn erase(&mut self, team: &TeamId, key: [u8; 16], statements: &[&'static str]) -> Result<()> {

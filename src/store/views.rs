@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::people::Mark;
 use super::records::{AddressAt, SubjectAt};
 use super::{Result, Tx};
 use crate::domain::address::RELAY_DOMAINS;
@@ -22,8 +23,7 @@ impl Tx {
             .filter_map(|((team, _), row)| row.record.subject().map(|sub| (team.clone(), sub)))
             .collect();
         let subjects = self.subjects(&wanted.into_iter().collect::<Vec<_>>()).await?;
-        let mut marks: Vec<(TeamId, &'static str, String)> =
-            at.iter().map(|(team, key)| (team.clone(), "address", key.to_string())).collect();
+        let mut marks: Vec<Mark> = at.iter().map(|(team, key)| (team.clone(), "address", key.to_string())).collect();
         marks.extend(subjects.keys().map(|(team, key)| (team.clone(), "sub", key.to_string())));
         let erased = self.tombstones(&marks).await?;
         let mut views = Vec::with_capacity(at.len());

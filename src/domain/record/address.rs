@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bounces::Bounces;
+use super::subject::Claim;
 use super::{Fact, Join};
 use crate::domain::ids::{Esp, StreamName, SubKey};
 use crate::domain::time::Timestamp;
@@ -45,9 +46,9 @@ pub struct AddressRecord {
     /// What may speak against it.
     #[serde(rename = "b", default, skip_serializing_if = "Bounces::is_empty")]
     pub bounces: Bounces,
-    /// Whose address it is, and when that was last asserted. The newest assertion rules.
+    /// Whose address it is. The newest claim rules.
     #[serde(rename = "su", default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub subjects: BTreeMap<SubKey, Fact>,
+    pub subjects: BTreeMap<SubKey, Claim>,
     /// An operator's latest decision of each kind.
     #[serde(rename = "op", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub overrides: BTreeMap<OverrideAction, Override>,
@@ -92,7 +93,7 @@ impl Join for Override {
 impl AddressRecord {
     /// The subject whose claim to the address is newest.
     pub fn subject(&self) -> Option<SubKey> {
-        self.subjects.iter().max_by_key(|(key, fact)| (**fact, **key)).map(|(key, _)| *key)
+        self.subjects.iter().max_by_key(|(key, claim)| (**claim, **key)).map(|(key, _)| *key)
     }
 
     /// The latest proof that the address takes mail: an acceptance, or Apple's word that forwarding is on.

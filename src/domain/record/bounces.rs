@@ -20,21 +20,24 @@ pub struct Bounce {
     /// When, and which event.
     #[serde(rename = "f")]
     pub fact: Fact,
-    /// Whether Apple named the recipient as not found; else it is ambiguous.
+    /// Whether the words say that the recipient is not found.
     #[serde(rename = "n", default, skip_serializing_if = "std::ops::Not::not")]
     pub not_found: bool,
+    /// Whether the words speak of the recipient at all; else the bounce is ambiguous.
+    #[serde(rename = "r", default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_recipient: bool,
     /// The cell it came in: without a control there it proves nothing.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub cell: Option<Cell>,
 }
 
-/// The bounces of an address, those of `not_found` kind apart from the ambiguous ones.
+/// The bounces of an address, those that say `not found` apart from the others: only the former can convict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounces {
     #[serde(rename = "n", default, skip_serializing_if = "BTreeMap::is_empty")]
     not_found: BTreeMap<i64, Day>,
-    #[serde(rename = "a", default, skip_serializing_if = "BTreeMap::is_empty")]
-    ambiguous: BTreeMap<i64, Day>,
+    #[serde(rename = "o", default, skip_serializing_if = "BTreeMap::is_empty")]
+    others: BTreeMap<i64, Day>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,20 +55,21 @@ impl Bounces {
     pub fn of(bounce: Bounce) -> Self {
         let mut bounces = Self::default();
         let day = bounce.fact.at.micros().div_euclid(DAY_MICROS);
-        let days = if bounce.not_found { &mut bounces.not_found } else { &mut bounces.ambiguous };
+        let days = if bounce.not_found { &mut bounces.not_found } else { &mut bounces.others };
         days.insert(day, Day { first: bounce, last: None });
         bounces
     }
 
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
-        self.not_found.is_empty() && self.ambiguous.is_empty()
+        self.not_found.is_empty() && self.others.is_empty()
     }
 
-    /// All kept bounces later than `proof`, oldest first.
+    /// All kept bounces not earlier than `proof`, oldest first. At the same instant the bounce counts: providers' clocks tick in
+    /// seconds, and a hold is the smaller mistake.
     pub fn after(&self, proof: Option<Timestamp>) -> Vec<&Bounce> {
-        let mut all: Vec<&Bounce> = ends(&self.not_found).chain(ends(&self.ambiguous)).collect();
-        all.retain(|b| proof.is_none_or(|p| b.fact.at > p));
+        let mut all: Vec<&Bounce> = ends(&self.not_found).chain(ends(&self.others)).collect();
+        all.retain(|b| proof.is_none_or(|p| b.fact.at >= p));
         all.sort();
         all
     }
@@ -78,7 +82,7 @@ fn ends(days: &BTreeMap<i64, Day>) -> impl Iterator<Item = &Bounce> {
 impl Join for Bounces {
     fn join(&mut self, other: &Self) {
         join_days(&mut self.not_found, &other.not_found);
-        join_days(&mut self.ambiguous, &other.ambiguous);
+        join_days(&mut self.others, &other.others);
     }
 }
 

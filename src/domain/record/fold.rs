@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Fact;
 use super::address::{AddressRecord, EVERY_STREAM, Override};
 use super::bounces::{Bounce, Bounces};
-use super::subject::{Consent, SubjectRecord};
+use super::subject::{Claim, Consent, SubjectRecord};
 use crate::domain::address::Address;
 use crate::domain::bounce::says_gone;
 use crate::domain::cell::Cell;
@@ -56,7 +56,11 @@ pub fn fold(event: &Event, keys: Keys, at: Timestamp, stream: &StreamName) -> De
     let fact = Fact { at, event: keys.event };
     let mut delta = Delta::default();
     if let Some(key) = keys.address {
-        let record = address_part(event, keys, fact, stream);
+        let mut record = address_part(event, keys, fact, stream);
+        // That mail was tried, or failed by the sender's fault, says nothing of the user: it must not make an address known.
+        if record != AddressRecord::default() || knows_people(event) {
+            record.relay_domain = relay_domain(event);
+        }
         if record != AddressRecord::default() {
             delta.address = Some((key, record));
         }
@@ -71,7 +75,7 @@ pub fn fold(event: &Event, keys: Keys, at: Timestamp, stream: &StreamName) -> De
 }
 
 fn address_part(event: &Event, keys: Keys, fact: Fact, stream: &StreamName) -> AddressRecord {
-    let mut record = AddressRecord { relay_domain: relay_domain(event), ..AddressRecord::default() };
+    let mut record = AddressRecord::default();
     let esp = event.origin.esp.clone();
     let listed = |record: &mut AddressRecord, esp: Option<Esp>| {
         if let Some(esp) = esp {
@@ -82,9 +86,9 @@ fn address_part(event: &Event, keys: Keys, fact: Fact, stream: &StreamName) -> A
         (Kind::ForwardingEnabled, _) => record.forwarding_on = Some(fact),
         (Kind::ForwardingDisabled, _) => record.forwarding_off = Some(fact),
         (Kind::HardBounce | Kind::Complaint, Scope::Esp) if !event.fresh => listed(&mut record, esp),
-        (Kind::Complaint, Scope::Recipient) => record.complaint = Some(fact),
+        (Kind::Complaint, Scope::Recipient) if event.who.named <= 1 => record.complaint = Some(fact),
         (Kind::Unsubscribed, _) => drop(record.unsubscribed.insert(stream_or_every(stream), fact)),
-        (Kind::OptedIn, _) => drop(record.opted_in.insert(stream_or_every(stream), fact)),
+        (Kind::OptedIn, _) => drop(record.opted_in.insert(opted_into(event, stream), fact)),
         (Kind::EspUnlisted, _) => {
             if let Some(esp) = esp {
                 record.unlisted.insert(esp, fact);
@@ -98,8 +102,9 @@ fn address_part(event: &Event, keys: Keys, fact: Fact, stream: &StreamName) -> A
         }
         (Kind::HardBounce, Scope::Recipient | Scope::Ambiguous) if event.fresh => {
             // A paused mailbox is the recipient's affair too, but it does not say that he is gone.
-            let not_found = event.scope == Scope::Recipient && says_gone(&event.rule);
-            record.bounces = Bounces::of(Bounce { fact, not_found, cell: cell(event, stream) });
+            let of_recipient = event.scope == Scope::Recipient;
+            let not_found = of_recipient && says_gone(&event.rule);
+            record.bounces = Bounces::of(Bounce { fact, not_found, of_recipient, cell: cell(event, stream) });
         }
         (Kind::OperatorOverride, _) => {
             if let Some(decision) = &event.decision {
@@ -109,10 +114,8 @@ fn address_part(event: &Event, keys: Keys, fact: Fact, stream: &StreamName) -> A
         }
         _ => {}
     }
-    if links(event) {
-        if let Some(sub) = keys.sub {
-            record.subjects.insert(sub, fact);
-        }
+    if let (Some(claim), Some(sub)) = (claim(event, fact), keys.sub) {
+        record.subjects.insert(sub, claim);
     }
     record
 }
@@ -130,17 +133,21 @@ fn subject_part(event: &Event, keys: Keys, fact: Fact) -> SubjectRecord {
     if event.kind == Kind::AccountDeleted {
         record.deleted = Some(fact);
     }
-    if links(event) {
-        if let Some(address) = keys.address {
-            record.addresses.insert(address, fact);
-        }
+    if let (Some(claim), Some(address)) = (claim(event, fact), keys.address) {
+        record.addresses.insert(address, claim);
     }
     record
 }
 
 /// Only Apple and the import know whose address it is; an ESP repeats what a marketing profile believes.
-fn links(event: &Event) -> bool {
+fn knows_people(event: &Event) -> bool {
     matches!(event.source, Source::Apple | Source::Import)
+}
+
+/// What the event says of whose address it is. A forwarding notice may still come for an address the user has replaced.
+fn claim(event: &Event, fact: Fact) -> Option<Claim> {
+    let present = matches!(event.kind, Kind::Authorized | Kind::Linked);
+    knows_people(event).then_some(Claim { present, fact })
 }
 
 fn relay_domain(event: &Event) -> Option<String> {
@@ -152,6 +159,12 @@ fn relay_domain(event: &Event) -> Option<String> {
 /// An opt-out from a stream we cannot name counts for all of them: better one mail too few.
 fn stream_or_every(stream: &StreamName) -> StreamName {
     if stream.as_str() == UNREGISTERED { StreamName::new(EVERY_STREAM) } else { stream.clone() }
+}
+
+/// An opt-in that names no way of sending counts for all streams; one to a way nobody registered, for that one alone.
+fn opted_into(event: &Event, stream: &StreamName) -> StreamName {
+    let unnamed = event.origin.stream.is_none() && event.origin.from_domain.is_none();
+    if unnamed { StreamName::new(EVERY_STREAM) } else { stream.clone() }
 }
 
 /// The cell of an event about a recipient.

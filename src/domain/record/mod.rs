@@ -11,7 +11,7 @@ mod subject;
 pub use address::{AddressRecord, EVERY_STREAM, Override, OverrideAction};
 pub use bounces::{Bounce, Bounces, DAYS_KEPT};
 pub use fold::{Delta, IDENTITY_KEPT, Keys, cell, event_time, fold, is_stale};
-pub use subject::{Consent, SubjectRecord};
+pub use subject::{Claim, Consent, SubjectRecord};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -26,6 +26,14 @@ pub struct Fact {
     pub at: Timestamp,
     /// The event that says so.
     pub event: EventKey,
+}
+
+impl Fact {
+    /// Whether this still stands although `answer` was said. Only what is later ends it: at the same instant it stands, because mail to
+    /// someone who left is the worse mistake.
+    pub fn stands(self, answer: Option<Self>) -> bool {
+        answer.is_none_or(|answer| answer.at <= self.at)
+    }
 }
 
 /// Takes another's knowledge in. Commutative, associative, idempotent.

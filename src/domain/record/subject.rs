@@ -18,9 +18,27 @@ pub struct SubjectRecord {
     /// Apple said: the Apple Account was deleted. Terminal for this `sub`.
     #[serde(rename = "de", default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<Fact>,
-    /// The addresses the subject has had, each with the latest time it was asserted. The newest is the present epoch.
+    /// The addresses the subject has had. The newest claim names the present epoch.
     #[serde(rename = "ad", default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub addresses: BTreeMap<AddressKey, Fact>,
+    pub addresses: BTreeMap<AddressKey, Claim>,
+}
+
+/// Somebody's word that an address is a subject's. Word of the present address beats a mere mention, then the later beats the earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Claim {
+    /// Whether it says that this is the address the subject has now: an authorization or an import. Apple's notice about forwarding
+    /// names an address without saying so.
+    #[serde(rename = "p", default, skip_serializing_if = "std::ops::Not::not")]
+    pub present: bool,
+    /// When, and which event.
+    #[serde(rename = "f")]
+    pub fact: Fact,
+}
+
+impl Join for Claim {
+    fn join(&mut self, other: &Self) {
+        *self = (*self).max(*other);
+    }
 }
 
 /// Consent of one subject for one app.
@@ -47,7 +65,13 @@ impl Consent {
 impl SubjectRecord {
     /// The address of the present epoch.
     pub fn present(&self) -> Option<AddressKey> {
-        self.addresses.iter().max_by_key(|(key, fact)| (**fact, **key)).map(|(key, _)| *key)
+        self.addresses.iter().max_by_key(|(key, claim)| (**claim, **key)).map(|(key, _)| *key)
+    }
+
+    /// What says that an address of the subject, claimed by `own`, has been replaced: later word of another present address.
+    pub fn replaced(&self, own: Claim) -> Option<Fact> {
+        let newest = self.addresses.values().max().filter(|newest| newest.present)?;
+        (newest.fact.at > own.fact.at).then_some(newest.fact)
     }
 
     /// The latest authorization for any app.

@@ -1,9 +1,11 @@
 //! The table of verdicts, row by row: the first that applies.
 
+use std::collections::BTreeMap;
+
 use super::hold::{Standing, standing};
 use super::{Answer, Limit, Proof, Question, Reach, Reason, Verdict, View};
 use crate::domain::event::Kind;
-use crate::domain::ids::{AppId, Esp};
+use crate::domain::ids::{AppId, Esp, StreamName};
 use crate::domain::policy::{Class, Policy};
 use crate::domain::record::{AddressRecord, EVERY_STREAM, Fact, OverrideAction, SubjectRecord};
 use crate::domain::time::Timestamp;
@@ -35,7 +37,7 @@ pub struct Moment<'a> {
 /// Answers the question about one address.
 pub fn decide(question: &Question, view: &View, policy: &Policy, moment: Moment<'_>) -> Verdict {
     let now = moment.now;
-    let limits = limits(question, view, policy);
+    let limits = limits(question, view, policy, now);
     let mut row = user_row(question, view, policy, now);
     let mut send = match row.answer {
         Answer::Sendable => true,
@@ -66,7 +68,7 @@ pub fn decide(question: &Question, view: &View, policy: &Policy, moment: Moment<
         scope: row.scope,
         limits,
         as_of: moment.as_of,
-        valid_until: row.changes_at.filter(|at| *at > now).map_or(usable, |at| at.min(usable)),
+        valid_until: row.changes_at.into_iter().chain(decision_end(view, now)).fold(usable, Timestamp::min),
         evidence: row
             .evidence
             .iter()
@@ -75,6 +77,12 @@ pub fn decide(question: &Question, view: &View, policy: &Policy, moment: Moment<
         cursor: moment.cursor.to_owned(),
         policy_version: moment.policy_version.to_owned(),
     }
+}
+
+/// When the first of the operator's decisions in force runs out.
+fn decision_end(view: &View, now: Timestamp) -> Option<Timestamp> {
+    let overrides = view.address.iter().flat_map(|record| record.overrides.values());
+    overrides.filter(|o| o.holds(now)).filter_map(|o| o.until_micros).min().map(Timestamp::from_micros)
 }
 
 /// The rows that speak of the user alone.
@@ -90,7 +98,7 @@ pub(super) fn user_row(question: &Question, view: &View, policy: &Policy, now: T
             row(Answer::Sendable, Reason::NotRelay, vec![])
         };
     };
-    if let Some(off) = record.forwarding_off.filter(|off| record.forwarding_on.is_none_or(|on| on <= *off)) {
+    if let Some(off) = record.forwarding_off.filter(|off| off.stands(record.forwarding_on)) {
         return row(Answer::Suppressed, Reason::ForwardingDisabled, vec![(off, Kind::ForwardingDisabled)]);
     }
     let lifted = decision(record, OverrideAction::Lift, now);
@@ -112,13 +120,10 @@ fn left(question: &Question, view: &View, subject: Option<&SubjectRecord>, polic
         return Some(row(Answer::Suppressed, Reason::AccountDeleted, vec![(deleted, Kind::AccountDeleted)]));
     }
     if let Some(record) = &view.address {
+        // The same event makes the claim on both sides, so the present address has the very claim that the subject has.
         let own = view.subject.as_ref().and_then(|(key, _)| record.subjects.get(key));
-        let newer = subject.present().and_then(|present| subject.addresses.get(&present));
-        // The same event asserts both sides, so the present address has the very fact that the subject has.
-        if let (Some(own), Some(newer)) = (own, newer) {
-            if newer > own {
-                return Some(row(Answer::Suppressed, Reason::Superseded, vec![(*newer, Kind::Linked)]));
-            }
+        if let Some(newer) = own.and_then(|own| subject.replaced(*own)) {
+            return Some(row(Answer::Suppressed, Reason::Superseded, vec![(newer, Kind::Linked)]));
         }
     }
     let revoked = revocation(question.app.as_ref(), subject, policy)?;
@@ -139,27 +144,37 @@ fn revocation(app: Option<&AppId>, subject: &SubjectRecord, policy: &Policy) -> 
 
 /// Complaint and unsubscription: the user's own word about mail.
 fn unwanted(question: &Question, record: &AddressRecord, lifted: Option<Fact>, now: Timestamp) -> Option<Row> {
-    let every = |map: &std::collections::BTreeMap<_, Fact>| {
-        map.get(&crate::domain::ids::StreamName::new(EVERY_STREAM)).copied()
-    };
-    let opted_in = every(&record.opted_in);
-    if let Some(complaint) = record.complaint.filter(|c| opted_in.max(lifted).is_none_or(|o| o <= *c)) {
+    if let Some(complaint) = record.complaint.filter(|c| c.stands(everywhere(&record.opted_in).max(lifted))) {
         return Some(row(Answer::Suppressed, Reason::Complaint, vec![(complaint, Kind::Complaint)]));
     }
     if question.class == Class::Security {
         return None;
     }
-    if let Some(said) = decision(record, OverrideAction::Suppress, now).filter(|s| lifted.is_none_or(|l| l <= *s)) {
+    if let Some(said) = decision(record, OverrideAction::Suppress, now).filter(|s| s.stands(lifted)) {
         return Some(row(Answer::Suppressed, Reason::Unsubscribed, vec![(said, Kind::OperatorOverride)]));
     }
-    let mut out = every(&record.unsubscribed).filter(|u| opted_in.max(lifted).is_none_or(|o| o <= *u));
-    let mut scope = Reach::User;
-    if let (None, Some((stream, _))) = (out, &question.stream) {
-        let back_in = record.opted_in.get(stream).copied().max(opted_in).max(lifted);
-        out = record.unsubscribed.get(stream).copied().filter(|u| back_in.is_none_or(|o| o <= *u));
-        scope = Reach::Stream;
-    }
-    out.map(|fact| Row { scope, ..row(Answer::Suppressed, Reason::Unsubscribed, vec![(fact, Kind::Unsubscribed)]) })
+    let stream = question.stream.as_ref().map(|(name, _)| name);
+    let back_in = opted_in(record, stream).max(lifted);
+    let from_all = everywhere(&record.unsubscribed).map(|u| (u, Reach::User));
+    let from_this = stream.and_then(|s| record.unsubscribed.get(s)).map(|u| (*u, Reach::Stream));
+    let (out, scope) = [from_all, from_this].into_iter().flatten().find(|(u, _)| u.stands(back_in))?;
+    Some(Row { scope, ..row(Answer::Suppressed, Reason::Unsubscribed, vec![(out, Kind::Unsubscribed)]) })
+}
+
+/// The streams the user left and did not come back to.
+pub(super) fn streams_left(record: &AddressRecord, now: Timestamp) -> impl Iterator<Item = &StreamName> {
+    let lifted = decision(record, OverrideAction::Lift, now);
+    let named = record.unsubscribed.iter().filter(|(stream, _)| stream.as_str() != EVERY_STREAM);
+    named.filter(move |(stream, out)| out.stands(opted_in(record, Some(stream)).max(lifted))).map(|(stream, _)| stream)
+}
+
+/// The latest opt-in that reaches the stream.
+fn opted_in(record: &AddressRecord, stream: Option<&StreamName>) -> Option<Fact> {
+    stream.and_then(|s| record.opted_in.get(s)).copied().max(everywhere(&record.opted_in))
+}
+
+fn everywhere(said: &BTreeMap<StreamName, Fact>) -> Option<Fact> {
+    said.get(&StreamName::new(EVERY_STREAM)).copied()
 }
 
 /// What bounces, acceptances and Apple's forwarding-on say.
@@ -171,7 +186,7 @@ fn bounced(view: &View, record: &AddressRecord, policy: &Policy, now: Timestamp,
         Standing::Gone { second, .. } => Some(second),
     };
     if let (Some(lifted), Some(newest)) = (lifted, newest) {
-        if lifted > newest {
+        if !newest.stands(Some(lifted)) {
             return row(Answer::Sendable, Reason::Released, vec![(lifted, Kind::OperatorOverride)]);
         }
     }
@@ -179,8 +194,8 @@ fn bounced(view: &View, record: &AddressRecord, policy: &Policy, now: Timestamp,
         Standing::Gone { first, second } => {
             row(Answer::Suppressed, Reason::RecipientGone, vec![(second, Kind::HardBounce), (first, Kind::HardBounce)])
         }
-        Standing::Held { until, by, not_found } => {
-            let reason = if not_found { Reason::RecentBounce } else { Reason::AmbiguousBounce };
+        Standing::Held { until, by, of_recipient } => {
+            let reason = if of_recipient { Reason::RecentBounce } else { Reason::AmbiguousBounce };
             Row { changes_at: Some(until), ..row(Answer::Hold, reason, vec![(by, Kind::HardBounce)]) }
         }
         Standing::Lapsed { by, .. } => row(Answer::Sendable, Reason::Released, vec![(by, Kind::HardBounce)]),
@@ -209,17 +224,15 @@ fn row(answer: Answer, reason: Reason, evidence: Vec<(Fact, Kind)>) -> Row {
 }
 
 /// Everything that limits one way of sending, whether asked about or not.
-fn limits(question: &Question, view: &View, policy: &Policy) -> Vec<Limit> {
+fn limits(question: &Question, view: &View, policy: &Policy, now: Timestamp) -> Vec<Limit> {
     let mut limits = view.around.limits.clone();
     let blank = |scope, reason| Limit { scope, esp: None, stream: None, app: None, reason, wave: None };
     if let Some(record) = &view.address {
         for esp in record.listed.keys().filter(|esp| listed(record, esp).is_some()) {
             limits.push(Limit { esp: Some(esp.clone()), ..blank(Reach::Esp, Reason::EspSuppressed) });
         }
-        for (stream, out) in record.unsubscribed.iter().filter(|(s, _)| s.as_str() != EVERY_STREAM) {
-            if record.opted_in.get(stream).is_none_or(|back| back <= out) {
-                limits.push(Limit { stream: Some(stream.clone()), ..blank(Reach::Stream, Reason::Unsubscribed) });
-            }
+        for stream in streams_left(record, now) {
+            limits.push(Limit { stream: Some(stream.clone()), ..blank(Reach::Stream, Reason::Unsubscribed) });
         }
     }
     if let (None, Some((_, subject))) = (&question.app, &view.subject) {
@@ -234,7 +247,7 @@ fn limits(question: &Question, view: &View, policy: &Policy) -> Vec<Limit> {
 
 /// The limit that stops the asked stream; without a stream, one only when every ESP of the team is limited.
 fn deciding_limit(question: &Question, view: &View, limits: &[Limit]) -> Option<Limit> {
-    let on = |limit: &&Limit, name: &crate::domain::ids::StreamName, esp: &Esp| match limit.scope {
+    let on = |limit: &&Limit, name: &StreamName, esp: &Esp| match limit.scope {
         Reach::Esp => limit.esp.as_ref() == Some(esp),
         Reach::Cell => limit.stream.as_ref() == Some(name),
         // An unsubscription is the user's word and has a row of its own; a revoked other app concerns no stream.
@@ -251,6 +264,5 @@ fn deciding_limit(question: &Question, view: &View, limits: &[Limit]) -> Option<
 
 /// The ESP's listing that stands: not answered by a removal or an acceptance since.
 fn listed(record: &AddressRecord, esp: &Esp) -> Option<Fact> {
-    let listed = *record.listed.get(esp)?;
-    record.unlisted.get(esp).is_none_or(|un| un.at < listed.at).then_some(listed)
+    record.listed.get(esp).copied().filter(|listed| listed.stands(record.unlisted.get(esp).copied()))
 }

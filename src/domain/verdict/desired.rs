@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decide::user_row;
+use super::decide::{streams_left, user_row};
 use super::{Answer, Proof, Question, Reason, View};
 use crate::domain::ids::AppId;
 use crate::domain::policy::{Class, Policy};
-use crate::domain::record::EVERY_STREAM;
 use crate::domain::time::Timestamp;
 
 /// Suppressed or not.
@@ -42,11 +41,8 @@ pub fn desired(view: &View, app: Option<&AppId>, policy: &Policy, now: Timestamp
     let question = Question { app: app.cloned(), stream: None, class: Class::Marketing };
     let row = user_row(&question, view, policy, now);
     let suppressed = row.answer == Answer::Suppressed;
-    let unsubscribed = view.address.as_ref().map_or_else(Vec::new, |record| {
-        let stands = |s: &crate::domain::ids::StreamName, out| record.opted_in.get(s).is_none_or(|back| back <= out);
-        let named = record.unsubscribed.iter().filter(|(s, out)| s.as_str() != EVERY_STREAM && stands(s, out));
-        named.map(|(s, _)| s.to_string()).collect()
-    });
+    let left = view.address.iter().flat_map(|record| streams_left(record, now));
+    let unsubscribed = left.map(ToString::to_string).collect();
     Desired {
         state: if suppressed { DesiredState::Suppressed } else { DesiredState::Sendable },
         reason: if suppressed { row.reason } else { Reason::Ok },

@@ -16,8 +16,8 @@ pub enum Standing {
         until: Timestamp,
         /// The newest bounce.
         by: Fact,
-        /// Whether Apple named the recipient as not found in it.
-        not_found: bool,
+        /// Whether its words speak of the recipient.
+        of_recipient: bool,
     },
     /// The hold has lapsed without proof either way.
     Lapsed {
@@ -44,7 +44,7 @@ pub fn standing(record: &AddressRecord, around: &Surroundings, policy: &Policy, 
     }
     let until = hold_end(&bounces, policy);
     if now < until {
-        Standing::Held { until, by: newest.fact, not_found: newest.not_found }
+        Standing::Held { until, by: newest.fact, of_recipient: newest.of_recipient }
     } else {
         Standing::Lapsed { by: newest.fact, at: until }
     }
