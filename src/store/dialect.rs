@@ -12,29 +12,30 @@ pub struct Twin {
     pub postgres: &'static str,
 }
 
-/// One column of a batch element, by position and type, as SQLite reads it out of `value`.
+/// One column of a batch element, by position and type, as SQLite reads it out of `value`. Named in full: a table that is looked
+/// up in may have a column of that name.
 macro_rules! sqlite_column {
     (int $i:literal) => {
-        concat!("value->>", $i)
+        concat!("json_each.value->>", $i)
     };
     (text $i:literal) => {
-        concat!("value->>", $i)
+        concat!("json_each.value->>", $i)
     };
     (bytes $i:literal) => {
-        concat!("unhex(value->>", $i, ")")
+        concat!("unhex(json_each.value->>", $i, ")")
     };
 }
 
 /// The same, as PostgreSQL reads it out of `value`.
 macro_rules! postgres_column {
     (int $i:literal) => {
-        concat!("CAST(value->>", $i, " AS BIGINT)")
+        concat!("CAST(jsonb_array_elements.value->>", $i, " AS BIGINT)")
     };
     (text $i:literal) => {
-        concat!("value->>", $i)
+        concat!("jsonb_array_elements.value->>", $i)
     };
     (bytes $i:literal) => {
-        concat!("decode(value->>", $i, ", 'hex')")
+        concat!("decode(jsonb_array_elements.value->>", $i, ", 'hex')")
     };
 }
 
