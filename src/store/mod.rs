@@ -7,6 +7,7 @@
 
 mod cells;
 pub mod dialect;
+mod error;
 mod events;
 mod leases;
 mod log;
@@ -21,6 +22,7 @@ mod tee;
 mod views;
 
 pub use cells::{CellCount, bucket};
+pub use error::StoreError;
 pub use events::EventRow;
 pub use leases::Lease;
 pub use migrate::{MIGRATIONS, MigrationText};
@@ -75,76 +77,6 @@ pub enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
     /// On PostgreSQL.
     Postgres(Transaction<'static, Postgres>),
-}
-
-/// What the store can fail with.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The URL names no database we know.
-    #[error("store.url: {0}")]
-    Url(String),
-    /// The database cannot be reached, is full, or does not answer in time: the same statement may succeed later.
-    #[error("the store is not available: {}", code(.0))]
-    Unavailable(sqlx::Error),
-    /// The database refused the statement or the data.
-    #[error("the store refused the statement: {}", code(.0))]
-    Refused(sqlx::Error),
-    /// A row does not say what its column must say.
-    #[error("corrupt row in {table}, column {column}")]
-    Corrupt {
-        /// The table.
-        table: &'static str,
-        /// The column.
-        column: &'static str,
-    },
-    /// The schema is not this version's.
-    #[error("the schema is not up to date: {0}")]
-    Schema(String),
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        let refused = match &error {
-            sqlx::Error::Database(db) => !transient_code(db.code().as_deref().unwrap_or("")),
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => false,
-            _ => true,
-        };
-        if refused { Self::Refused(error) } else { Self::Unavailable(error) }
-    }
-}
-
-/// SQLSTATE classes 08 (connection), 40 (rollback), 53 (resources), 57 (operator intervention), 58 (system), 25006 (read-only); and
-/// SQLite's busy, locked, I/O error, full, cannot open, read-only.
-fn transient_code(code: &str) -> bool {
-    if code.len() == 5 {
-        return ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "25006";
-    }
-    let primary = code.parse::<i64>().map_or(0, |c| c & 0xff);
-    matches!(primary, 5 | 6 | 8 | 10 | 13 | 14)
-}
-
-impl StoreError {
-    /// Whether the same statement may succeed later.
-    pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
-}
-
-/// What can be told of a database error: a database's own message may quote the row, and so an address; its code does not.
-fn code(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(db) => format!("database error {}", db.code().unwrap_or_default()),
-        sqlx::Error::Io(io) => format!("{}", io.kind()),
-        sqlx::Error::PoolTimedOut => "no connection is free".to_owned(),
-        sqlx::Error::PoolClosed => "it is closed".to_owned(),
-        sqlx::Error::Tls(_) => "TLS failed".to_owned(),
-        sqlx::Error::RowNotFound => "no such row".to_owned(),
-        _ => "a value does not fit".to_owned(),
-    }
 }
 
 /// The result of a store method.
