@@ -91,7 +91,7 @@ impl Store {
     /// [`StoreError::Url`] for any other scheme, [`StoreError::Unavailable`] when the database does not answer.
     pub async fn open(url: &str) -> Result<Self> {
         if let Some(path) = url.strip_prefix("sqlite:") {
-            Self::open_sqlite(path.trim_start_matches("//")).await
+            Self::open_sqlite(path.strip_prefix("//").unwrap_or(path)).await
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Self::open_postgres(url).await
         } else {
@@ -123,7 +123,8 @@ impl Store {
             .pragma("mmap_size", "268435456");
         let pool = |n| SqlitePoolOptions::new().max_connections(n).acquire_timeout(Duration::from_secs(5));
         let write = pool(1).connect_with(options.clone()).await?;
-        let read = pool(READERS).connect_with(options.read_only(false)).await?;
+        // Whoever writes must come through the writer's door: a reader that turns writer fails at random.
+        let read = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
         Ok(Self::Sqlite { write, read })
     }
 
@@ -163,7 +164,10 @@ impl Store {
     pub async fn write(&self) -> Result<Tx> {
         match self {
             Self::Sqlite { write, .. } => Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+            // Each statement must see what was committed while it waited for the head's lock, whatever the server's default.
+            Self::Postgres(pool) => {
+                Ok(Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?))
+            }
         }
     }
 
