@@ -1,6 +1,6 @@
 //! Erasure: everything of a person goes but a keyed tombstone.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::{Context, Intake};
 use crate::domain::address::Address;
@@ -37,63 +37,61 @@ impl Intake {
     /// are overwritten.
     ///
     /// # Errors
-    /// When the store fails; then nothing is erased.
+    /// When the store fails. Then nothing is erased, or everything is but old pages may still be readable: erasing again does no harm
+    /// and completes it.
     pub async fn erase(&self, erasure: &Erasure) -> Result<ErasureDone> {
         let context = self.context();
         let now = context.clock.now();
         let team = &erasure.team;
         let mut tx = self.store().write().await?;
         let mut head = tx.lock_head().await?;
-        let mut marks: Vec<Tombstone> = Vec::new();
-        let (mut addresses, mut subjects) = (BTreeSet::new(), BTreeSet::new());
+        // Each key with the hash key it was made under; what the records lead to was made under the one in force.
+        let keyring = &context.keyring;
+        let in_force = keyring.hash_key_id();
+        let (mut addresses, mut subjects) = (BTreeMap::new(), BTreeMap::new());
         if let Some(address) = &erasure.address {
-            for (id, key) in context.keyring.address_under_all(address) {
-                addresses.insert(key);
-                marks.push(mark(team, "address", key.to_string(), id));
-            }
+            addresses.extend(keyring.address_under_all(address).into_iter().map(|(id, key)| (key, id)));
         }
         if let Some(sub) = &erasure.sub {
-            for (id, key) in context.keyring.sub_under_all(sub) {
-                subjects.insert(key);
-                marks.push(mark(team, "sub", key.to_string(), id));
-            }
+            subjects.extend(keyring.sub_under_all(sub).into_iter().map(|(id, key)| (key, id)));
         }
         // Addresses lead to subjects and those to addresses; a person has few of either.
         loop {
             let before = (addresses.len(), subjects.len());
-            let places: Vec<_> = addresses.iter().map(|k| (team.clone(), *k)).collect();
-            for row in tx.addresses(&places).await?.values() {
-                subjects.extend(row.record.subjects.keys().copied());
+            let places: Vec<_> = addresses.keys().map(|k| (team.clone(), *k)).collect();
+            for key in tx.addresses(&places).await?.values().flat_map(|row| row.record.subjects.keys()) {
+                subjects.entry(*key).or_insert(in_force);
             }
-            let places: Vec<_> = subjects.iter().map(|k| (team.clone(), *k)).collect();
-            for row in tx.subjects(&places).await?.values() {
-                addresses.extend(row.record.addresses.keys().copied());
+            let places: Vec<_> = subjects.keys().map(|k| (team.clone(), *k)).collect();
+            for key in tx.subjects(&places).await?.values().flat_map(|row| row.record.addresses.keys()) {
+                addresses.entry(*key).or_insert(in_force);
             }
             if (addresses.len(), subjects.len()) == before {
                 break;
             }
         }
-        let id = context.keyring.hash_key_id();
-        marks.extend(addresses.iter().map(|k| mark(team, "address", k.to_string(), id)));
-        marks.extend(subjects.iter().map(|k| mark(team, "sub", k.to_string(), id)));
-        marks.sort_by(|a, b| (a.kind, &a.key, a.hash_key_id).cmp(&(b.kind, &b.key, b.hash_key_id)));
-        marks.dedup_by(|a, b| a.kind == b.kind && a.key == b.key);
-        for key in &addresses {
+        let mut marks: Vec<Tombstone> =
+            addresses.iter().map(|(key, id)| mark(team, "address", key.to_string(), *id)).collect();
+        marks.extend(subjects.iter().map(|(key, id)| mark(team, "sub", key.to_string(), *id)));
+        for key in addresses.keys() {
             tx.erase_address(team, *key).await?;
         }
-        for key in &subjects {
+        for key in subjects.keys() {
             tx.erase_subject(team, *key).await?;
         }
         tx.put_tombstones(&marks, now).await?;
         head = tx.advance_head(1).await?.max(head);
         tx.append_events(&[note(context, team, head, now)]).await?;
+        // A retired hash key's name for somebody is not somebody else.
+        let addresses_known = addresses.values().filter(|id| **id == in_force).count();
+        let subjects_known = subjects.values().filter(|id| **id == in_force).count();
         let detail =
-            serde_json::json!({"team": team, "addresses": addresses.len(), "subjects": subjects.len()}).to_string();
+            serde_json::json!({"team": team, "addresses": addresses_known, "subjects": subjects_known}).to_string();
         let id = uuid::Uuid::now_v7().to_string();
         tx.put_audit(&AuditRow { id, at: now, who: erasure.who.clone(), action: "erase".into(), detail }).await?;
         tx.commit().await?;
         self.store().scrub().await?;
-        Ok(ErasureDone { addresses: addresses.len(), subjects: subjects.len(), head })
+        Ok(ErasureDone { addresses: addresses_known, subjects: subjects_known, head })
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::Row;
-
 use super::dialect::{Twin, batch};
 use super::{Result, Tx, on};
 use crate::domain::cell::Cell;
@@ -35,6 +33,7 @@ pub(super) const ADD: Twin = batch!(
 );
 pub(super) const SUM: &str = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM cell_counts WHERE bucket >= $1 AND bucket <= $2 \
      AND team = $3 AND relay_domain = $4 AND sending_domain = $5 AND esp = $6 AND stream = $7 AND kind = $8";
+pub(super) const COUNT: &str = "SELECT COUNT(*) FROM cell_counts";
 
 /// The start of the bucket an instant falls in.
 pub fn bucket(at: Timestamp) -> Timestamp {
@@ -86,11 +85,11 @@ impl Tx {
             .fetch_one(c).await)?)
     }
 
-    /// Whether any bucket is kept at all; for the operations page.
+    /// How many counts are kept; for the operations page.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn count_buckets(&mut self) -> Result<i64> {
-        on!(self, c => Ok(sqlx::query("SELECT COUNT(*) FROM cell_counts").fetch_one(c).await?.try_get(0)?))
+        Ok(on!(self, c => sqlx::query_scalar(COUNT).fetch_one(c).await)?)
     }
 }

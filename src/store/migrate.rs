@@ -1,6 +1,7 @@
 //! The schema: numbered twins, listed here, forward only.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
@@ -33,6 +34,8 @@ macro_rules! migration {
 /// Every migration, in order. A new one is a new line and a new pair of files; an old one is never edited.
 pub const MIGRATIONS: &[MigrationText] = &[migration!(1, "0001_log_and_records")];
 
+pub(super) const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+
 impl Store {
     /// Brings the schema up to date. Safe when several daemons start at once.
     ///
@@ -49,23 +52,31 @@ impl Store {
     /// Refuses a database whose schema is not this version's.
     ///
     /// # Errors
-    /// [`StoreError::Schema`] naming how many migrations are pending or unknown.
+    /// [`StoreError::Schema`] naming the migrations that are pending or unknown, or that were applied from another text.
     pub async fn check_schema(&self) -> Result<()> {
-        const APPLIED: &str = "SELECT COUNT(*) FROM _sqlx_migrations WHERE success";
-        let applied: std::result::Result<i64, sqlx::Error> = match self {
-            Self::Sqlite { read, .. } => sqlx::query_scalar(APPLIED).fetch_one(read).await,
-            Self::Postgres(pool) => sqlx::query_scalar(APPLIED).fetch_one(pool).await,
+        let applied: std::result::Result<Vec<(i64, Vec<u8>)>, sqlx::Error> = match self {
+            Self::Sqlite { read, .. } => sqlx::query_as(APPLIED).fetch_all(read).await,
+            Self::Postgres(pool) => sqlx::query_as(APPLIED).fetch_all(pool).await,
         };
-        let applied = applied.map_err(|e| match StoreError::from(e) {
-            StoreError::Refused(_) => StoreError::Schema("no migration has been applied".to_owned()),
-            other => other,
-        })?;
-        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        if applied == known {
-            Ok(())
-        } else {
-            Err(StoreError::Schema(format!("{applied} migrations applied, this version has {known}")))
+        let applied: BTreeMap<i64, Vec<u8>> = match applied.map_err(StoreError::from) {
+            Ok(applied) => applied.into_iter().collect(),
+            Err(e) if e.is_missing_table() => BTreeMap::new(),
+            Err(e) => return Err(e),
+        };
+        let own = match self {
+            Self::Sqlite { .. } => migrator(|m| m.sqlite),
+            Self::Postgres(_) => migrator(|m| m.postgres),
+        };
+        let own: BTreeMap<i64, &[u8]> = own.iter().map(|m| (m.version, m.checksum.as_ref())).collect();
+        let wrong = |what: &str, version: &i64| StoreError::Schema(format!("migration {version} is {what}"));
+        if let Some(version) = own.keys().find(|v| !applied.contains_key(v)) {
+            return Err(wrong("pending", version));
         }
+        if let Some(version) = applied.keys().find(|v| !own.contains_key(v)) {
+            return Err(wrong("unknown to this version", version));
+        }
+        let other = own.iter().find(|(version, sum)| applied.get(version).is_some_and(|had| had != *sum));
+        other.map_or(Ok(()), |(version, _)| Err(wrong("not the one that was applied", version)))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod cells;
 pub mod dialect;
+mod error;
 mod events;
 mod glances;
 mod leases;
@@ -22,6 +23,7 @@ mod tee;
 mod views;
 
 pub use cells::{CellCount, bucket};
+pub use error::StoreError;
 pub use events::EventRow;
 pub use leases::Lease;
 pub use migrate::{MIGRATIONS, MigrationText};
@@ -78,76 +80,6 @@ pub enum Tx {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// What the store can fail with.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The URL names no database we know.
-    #[error("store.url: {0}")]
-    Url(String),
-    /// The database cannot be reached, is full, or does not answer in time: the same statement may succeed later.
-    #[error("the store is not available: {}", code(.0))]
-    Unavailable(sqlx::Error),
-    /// The database refused the statement or the data.
-    #[error("the store refused the statement: {}", code(.0))]
-    Refused(sqlx::Error),
-    /// A row does not say what its column must say.
-    #[error("corrupt row in {table}, column {column}")]
-    Corrupt {
-        /// The table.
-        table: &'static str,
-        /// The column.
-        column: &'static str,
-    },
-    /// The schema is not this version's.
-    #[error("the schema is not up to date: {0}")]
-    Schema(String),
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        let refused = match &error {
-            sqlx::Error::Database(db) => !transient_code(db.code().as_deref().unwrap_or("")),
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => false,
-            _ => true,
-        };
-        if refused { Self::Refused(error) } else { Self::Unavailable(error) }
-    }
-}
-
-/// SQLSTATE classes 08 (connection), 40 (rollback), 53 (resources), 57 (operator intervention), 58 (system), 25006 (read-only); and
-/// SQLite's busy, locked, I/O error, full, cannot open, read-only.
-fn transient_code(code: &str) -> bool {
-    if code.len() == 5 {
-        return ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "25006";
-    }
-    let primary = code.parse::<i64>().map_or(0, |c| c & 0xff);
-    matches!(primary, 5 | 6 | 8 | 10 | 13 | 14)
-}
-
-impl StoreError {
-    /// Whether the same statement may succeed later.
-    pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
-}
-
-/// What can be told of a database error: a database's own message may quote the row, and so an address; its code does not.
-fn code(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(db) => format!("database error {}", db.code().unwrap_or_default()),
-        sqlx::Error::Io(io) => format!("{}", io.kind()),
-        sqlx::Error::PoolTimedOut => "no connection is free".to_owned(),
-        sqlx::Error::PoolClosed => "it is closed".to_owned(),
-        sqlx::Error::Tls(_) => "TLS failed".to_owned(),
-        sqlx::Error::RowNotFound => "no such row".to_owned(),
-        _ => "a value does not fit".to_owned(),
-    }
-}
-
 /// The result of a store method.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
@@ -160,7 +92,7 @@ impl Store {
     /// [`StoreError::Url`] for any other scheme, [`StoreError::Unavailable`] when the database does not answer.
     pub async fn open(url: &str) -> Result<Self> {
         if let Some(path) = url.strip_prefix("sqlite:") {
-            Self::open_sqlite(path.trim_start_matches("//")).await
+            Self::open_sqlite(path.strip_prefix("//").unwrap_or(path)).await
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Self::open_postgres(url).await
         } else {
@@ -192,7 +124,8 @@ impl Store {
             .pragma("mmap_size", "268435456");
         let pool = |n| SqlitePoolOptions::new().max_connections(n).acquire_timeout(Duration::from_secs(5));
         let write = pool(1).connect_with(options.clone()).await?;
-        let read = pool(READERS).connect_with(options.read_only(false)).await?;
+        // Whoever writes must come through the writer's door: a reader that turns writer fails at random.
+        let read = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
         Ok(Self::Sqlite { write, read })
     }
 
@@ -232,7 +165,10 @@ impl Store {
     pub async fn write(&self) -> Result<Tx> {
         match self {
             Self::Sqlite { write, .. } => Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+            // Each statement must see what was committed while it waited for the head's lock, whatever the server's default.
+            Self::Postgres(pool) => {
+                Ok(Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?))
+            }
         }
     }
 

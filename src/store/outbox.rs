@@ -207,12 +207,16 @@ impl Tx {
         on!(self, c => {
             let rows = sqlx::query(sql).bind(token).bind(now.plus(lease).micros()).bind(destination).bind(now.micros()).bind(limit)
                 .fetch_all(c).await?;
-            rows.iter().map(|row| Ok(Due {
+            let due = rows.iter().map(|row| Ok(Due {
                 row: desired!(row),
                 delivered_state: row.try_get(7)?,
                 attempts: row.try_get(8)?,
                 token: token.to_owned(),
-            })).collect()
+            }));
+            let mut due: Vec<Due> = due.collect::<Result<_>>()?;
+            // What an UPDATE returns has no order.
+            due.sort_by_key(|due| due.row.due_at);
+            Ok(due)
         })
     }
 

@@ -163,29 +163,41 @@ impl Tx {
     }
 }
 
+pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+pub(super) const VACUUM: [&str; 5] = [
+    "VACUUM sealed_values",
+    "VACUUM address_records",
+    "VACUUM subject_records",
+    "VACUUM events",
+    "VACUUM desired_states",
+];
+
+/// How often a checkpoint is tried; each time it waits for readers as long as a writer would.
+const CHECKPOINTS: u32 = 3;
+
 impl super::Store {
     /// After an erasure: makes the freed pages unreadable too (SQLite: truncating checkpoint, with `secure_delete` on; PostgreSQL:
     /// VACUUM).
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails, or a reader on SQLite looks at the old pages all the time.
     pub async fn scrub(&self) -> Result<()> {
         match self {
             Self::Sqlite { write, .. } => {
-                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(write).await?;
+                for _ in 0..CHECKPOINTS {
+                    let busy: i64 = sqlx::query(CHECKPOINT).fetch_one(write).await?.try_get(0)?;
+                    if busy == 0 {
+                        return Ok(());
+                    }
+                }
+                Err(StoreError::Unavailable(sqlx::Error::Io(std::io::ErrorKind::ResourceBusy.into())))
             }
             Self::Postgres(pool) => {
-                for sql in [
-                    "VACUUM sealed_values",
-                    "VACUUM address_records",
-                    "VACUUM subject_records",
-                    "VACUUM events",
-                    "VACUUM desired_states",
-                ] {
+                for sql in VACUUM {
                     sqlx::query(sql).execute(pool).await?;
                 }
+                Ok(())
             }
         }
-        Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! What is dropped by age. Every statement is bounded, so that pruning never holds the writer long.
 
+use super::people::ERASE_SEALED;
 use super::{Result, Tx, on};
+use crate::domain::ids::{AddressKey, TeamId};
 use crate::domain::time::Timestamp;
 
 /// What is older than these goes.
@@ -18,18 +20,22 @@ pub struct Cutoffs {
     pub cells: Timestamp,
 }
 
-pub(super) const PRUNE_EVENTS: &str =
-    "DELETE FROM events WHERE n IN (SELECT n FROM events WHERE received_at < $1 ORDER BY n LIMIT $2)";
+/// From the beginning of the log up to the first event to keep, so that what is left has no gap and no scan goes further. The largest
+/// number stands for "all", when every event is older.
+pub(super) const PRUNE_EVENTS: &str = "DELETE FROM events WHERE n IN (SELECT n FROM events WHERE n < COALESCE((SELECT n FROM events \
+     WHERE received_at >= $1 ORDER BY n LIMIT 1), 9223372036854775807) ORDER BY n LIMIT $2)";
 pub(super) const PRUNE_SEEN: &str =
     "DELETE FROM seen WHERE id IN (SELECT id FROM seen WHERE at < $1 ORDER BY at LIMIT $2)";
-pub(super) const PRUNE_QUARANTINE: &str = "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
+pub(super) const PRUNE_QUARANTINE: &str = "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE received_at < $1 \
+     ORDER BY received_at LIMIT $2)";
 pub(super) const PRUNE_AUDIT: &str =
     "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)";
-pub(super) const PRUNE_CELLS: &str = "DELETE FROM cell_counts WHERE bucket < $1 AND $2 > 0";
-pub(super) const PRUNE_UNFLAGGED: &str =
-    "DELETE FROM address_records WHERE keep_until IS NOT NULL AND keep_until < $1 AND $2 > 0";
-pub(super) const PRUNE_ORPHANS: &str = "DELETE FROM sealed_values WHERE kind = 'address' AND NOT EXISTS (SELECT 1 FROM \
-     address_records AS r WHERE r.team = sealed_values.team AND r.key = sealed_values.key) AND $1 > 0";
+pub(super) const PRUNE_CELLS: &str = "DELETE FROM cell_counts WHERE (bucket, team, relay_domain, sending_domain, esp, stream, kind) IN \
+     (SELECT bucket, team, relay_domain, sending_domain, esp, stream, kind FROM cell_counts WHERE bucket < $1 ORDER BY bucket LIMIT $2)";
+pub(super) const PRUNE_UNFLAGGED: &str = "DELETE FROM address_records WHERE (team, key) IN (SELECT team, key FROM address_records \
+     WHERE keep_until IS NOT NULL AND keep_until < $1 ORDER BY keep_until LIMIT $2) RETURNING team, key";
+pub(super) const UNNAME_EVENTS: &str =
+    "UPDATE events SET address_key = NULL, subject_key = NULL WHERE team = $1 AND address_key = $2";
 
 impl Tx {
     /// Drops at most `limit` rows of each kind; returns how many went, so that the caller goes on until none does.
@@ -48,12 +54,21 @@ impl Tx {
             let cutoff = cutoff.micros();
             gone += on!(self, c => sqlx::query(sql).bind(cutoff).bind(limit).execute(c).await?.rows_affected());
         }
+        Ok(gone + self.prune_unflagged(now, limit).await?)
+    }
+
+    /// Drops addresses whose time is over and that nobody flagged as relay addresses, with whatever names them.
+    async fn prune_unflagged(&mut self, now: Timestamp, limit: i64) -> Result<u64> {
         let now = now.micros();
-        let dropped =
-            on!(self, c => sqlx::query(PRUNE_UNFLAGGED).bind(now).bind(limit).execute(c).await?.rows_affected());
-        if dropped > 0 {
-            on!(self, c => sqlx::query(PRUNE_ORPHANS).bind(limit).execute(c).await.map(drop))?;
+        let dropped: Vec<(String, Vec<u8>)> =
+            on!(self, c => sqlx::query_as(PRUNE_UNFLAGGED).bind(now).bind(limit).fetch_all(c).await)?;
+        for (team, key) in &dropped {
+            for sql in [ERASE_SEALED, UNNAME_EVENTS] {
+                on!(self, c => sqlx::query(sql).bind(team).bind(key).execute(c).await.map(drop))?;
+            }
+            let key = super::records::key(AddressKey::from_slice, key, "address_records")?;
+            self.drop_desired(&TeamId::new(team), &format!("a:{key}")).await?;
         }
-        Ok(gone + dropped)
+        Ok(dropped.len() as u64)
     }
 }
