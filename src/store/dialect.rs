@@ -16,26 +16,26 @@ pub struct Twin {
 /// up in may have a column of that name.
 macro_rules! sqlite_column {
     (int $i:literal) => {
-        concat!("json_each.value->>", $i)
+        concat!("batch.element->>", $i)
     };
     (text $i:literal) => {
-        concat!("json_each.value->>", $i)
+        concat!("batch.element->>", $i)
     };
     (bytes $i:literal) => {
-        concat!("unhex(json_each.value->>", $i, ")")
+        concat!("unhex(batch.element->>", $i, ")")
     };
 }
 
 /// The same, as PostgreSQL reads it out of `value`.
 macro_rules! postgres_column {
     (int $i:literal) => {
-        concat!("CAST(jsonb_array_elements.value->>", $i, " AS BIGINT)")
+        concat!("CAST(batch.element->>", $i, " AS BIGINT)")
     };
     (text $i:literal) => {
-        concat!("jsonb_array_elements.value->>", $i)
+        concat!("batch.element->>", $i)
     };
     (bytes $i:literal) => {
-        concat!("decode(jsonb_array_elements.value->>", $i, ", 'hex')")
+        concat!("decode(batch.element->>", $i, ", 'hex')")
     };
 }
 
@@ -44,18 +44,19 @@ macro_rules! postgres_column {
 macro_rules! batch {
     ($head:literal, [$kind:ident $i:literal $(, $kinds:ident $is:literal)*], $tail:literal) => {
         $crate::store::dialect::Twin {
+            // Materialized: `json_each` would otherwise write each element out anew for every column read from it.
             sqlite: concat!(
                 $head, " SELECT ",
                 $crate::store::dialect::sqlite_column!($kind $i)
                 $(, ", ", $crate::store::dialect::sqlite_column!($kinds $is))*,
                 // SQLite's parser needs the WHERE before an ON CONFLICT.
-                " FROM json_each($1) WHERE true ", $tail
+                " FROM (SELECT value AS element FROM json_each($1) LIMIT -1 OFFSET 0) AS batch WHERE true ", $tail
             ),
             postgres: concat!(
                 $head, " SELECT ",
                 $crate::store::dialect::postgres_column!($kind $i)
                 $(, ", ", $crate::store::dialect::postgres_column!($kinds $is))*,
-                " FROM jsonb_array_elements(CAST($1 AS jsonb)) ", $tail
+                " FROM jsonb_array_elements(CAST($1 AS jsonb)) AS batch(element) ", $tail
             ),
         }
     };
@@ -66,11 +67,11 @@ macro_rules! lookup {
     ($head:literal, $table:literal, [$($column:literal = $kind:ident $i:literal),+], $tail:literal) => {
         $crate::store::dialect::Twin {
             sqlite: concat!(
-                $head, " FROM json_each($1) CROSS JOIN ", $table, " WHERE true",
+                $head, " FROM (SELECT value AS element FROM json_each($1) LIMIT -1 OFFSET 0) AS batch CROSS JOIN ", $table, " WHERE true",
                 $(" AND ", $column, " = ", $crate::store::dialect::sqlite_column!($kind $i)),+, " ", $tail
             ),
             postgres: concat!(
-                $head, " FROM jsonb_array_elements(CAST($1 AS jsonb)) CROSS JOIN ", $table, " WHERE true",
+                $head, " FROM jsonb_array_elements(CAST($1 AS jsonb)) AS batch(element) CROSS JOIN ", $table, " WHERE true",
                 $(" AND ", $column, " = ", $crate::store::dialect::postgres_column!($kind $i)),+, " ", $tail
             ),
         }
