@@ -1,8 +1,8 @@
 //! `relaywatch demo`: the daemon, and a small loopback world that plays an incident against it.
 //!
-//! The world ([`world`], [`cast`], [`plot`]) acts only through the daemon's doors: it signs what Amazon, SparkPost and Apple
-//! would send and posts it over HTTP ([`post`]), then asks about everybody ([`audience`]) and compares the answers with what it
-//! knows to be true ([`truth`]). Tests and bench sign with [`world`] too.
+//! The world (`world`, `cast`, `plot`) acts only through the daemon's doors: it signs what Amazon, SparkPost and Apple would
+//! send and posts it over HTTP (`post`), then asks about everybody (`audience`) and compares the answers with what it knows to
+//! be true (`truth`). Tests and bench sign with [`world`] too.
 
 mod audience;
 mod cast;
