@@ -30,6 +30,8 @@ struct Cli {
 enum Command {
     /// Run the daemon.
     Serve(serve::Serve),
+    /// Play an incident against a real daemon on this machine, and show who may be mailed and why.
+    Demo(demo::Demo),
     /// Check a configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -97,6 +99,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let clock = Clock::system();
     match command {
         Command::Serve(serve) => serve.run(clock).await,
+        Command::Demo(demo) => demo.run(clock).await,
         Command::Config(config) => config.run(),
         Command::Migrate(migrate) => migrate.run(clock).await,
         Command::Token(token) => token.run(clock).await,

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod crash;
 mod daemon;
+mod demo;
 mod feeds;
 mod lifeline;
 mod postgres;
