@@ -12,29 +12,29 @@ pub struct Twin {
     pub postgres: &'static str,
 }
 
-/// One column of a batch element, by position and type, as SQLite reads it out of `value`.
+/// One column of a batch element, by position and type, as SQLite reads it out of the array.
 macro_rules! sqlite_column {
     (int $i:literal) => {
-        concat!("value->>", $i)
+        concat!("given.value->>", $i)
     };
     (text $i:literal) => {
-        concat!("value->>", $i)
+        concat!("given.value->>", $i)
     };
     (bytes $i:literal) => {
-        concat!("unhex(value->>", $i, ")")
+        concat!("unhex(given.value->>", $i, ")")
     };
 }
 
-/// The same, as PostgreSQL reads it out of `value`.
+/// The same, as PostgreSQL reads it out of the array.
 macro_rules! postgres_column {
     (int $i:literal) => {
-        concat!("CAST(value->>", $i, " AS BIGINT)")
+        concat!("CAST(given.value->>", $i, " AS BIGINT)")
     };
     (text $i:literal) => {
-        concat!("value->>", $i)
+        concat!("given.value->>", $i)
     };
     (bytes $i:literal) => {
-        concat!("decode(value->>", $i, ", 'hex')")
+        concat!("decode(given.value->>", $i, ", 'hex')")
     };
 }
 
@@ -48,28 +48,29 @@ macro_rules! batch {
                 $crate::store::dialect::sqlite_column!($kind $i)
                 $(, ", ", $crate::store::dialect::sqlite_column!($kinds $is))*,
                 // SQLite's parser needs the WHERE before an ON CONFLICT.
-                " FROM json_each($1) WHERE true ", $tail
+                " FROM json_each($1) AS given WHERE true ", $tail
             ),
             postgres: concat!(
                 $head, " SELECT ",
                 $crate::store::dialect::postgres_column!($kind $i)
                 $(, ", ", $crate::store::dialect::postgres_column!($kinds $is))*,
-                " FROM jsonb_array_elements(CAST($1 AS jsonb)) ", $tail
+                " FROM jsonb_array_elements(CAST($1 AS jsonb)) AS given(value) ", $tail
             ),
         }
     };
 }
 
-/// `lookup!("SELECT r.x", "r", "t AS r", "r.team = @text0 AND r.key = @bytes1")`-like joins over the JSON array bound as `$1`.
+/// `lookup!("SELECT r.x", "t AS r", ["r.team" = text 0, "r.key" = bytes 1], "")`: the rows of `t` that the elements of the JSON array
+/// bound as `$1` name.
 macro_rules! lookup {
     ($head:literal, $table:literal, [$($column:literal = $kind:ident $i:literal),+], $tail:literal) => {
         $crate::store::dialect::Twin {
             sqlite: concat!(
-                $head, " FROM json_each($1) CROSS JOIN ", $table, " WHERE true",
+                $head, " FROM json_each($1) AS given CROSS JOIN ", $table, " WHERE true",
                 $(" AND ", $column, " = ", $crate::store::dialect::sqlite_column!($kind $i)),+, " ", $tail
             ),
             postgres: concat!(
-                $head, " FROM jsonb_array_elements(CAST($1 AS jsonb)) CROSS JOIN ", $table, " WHERE true",
+                $head, " FROM jsonb_array_elements(CAST($1 AS jsonb)) AS given(value) CROSS JOIN ", $table, " WHERE true",
                 $(" AND ", $column, " = ", $crate::store::dialect::postgres_column!($kind $i)),+, " ", $tail
             ),
         }

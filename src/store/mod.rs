@@ -18,6 +18,8 @@ mod quarantine;
 mod records;
 mod registry;
 mod retention;
+#[doc(hidden)]
+pub mod statements;
 mod tee;
 mod views;
 
