@@ -26,7 +26,7 @@ macro_rules! sqlite_column {
     };
 }
 
-/// The same, as PostgreSQL reads it out of `value`.
+/// The same, as PostgreSQL reads it out of the array.
 macro_rules! postgres_column {
     (int $i:literal) => {
         concat!("CAST(batch.element->>", $i, " AS BIGINT)")
@@ -62,7 +62,8 @@ macro_rules! batch {
     };
 }
 
-/// `lookup!("SELECT r.x", "r", "t AS r", "r.team = @text0 AND r.key = @bytes1")`-like joins over the JSON array bound as `$1`.
+/// `lookup!("SELECT r.x", "t AS r", ["r.team" = text 0, "r.key" = bytes 1], "")`: the rows of `t` that the elements of the JSON array
+/// bound as `$1` name.
 macro_rules! lookup {
     ($head:literal, $table:literal, [$($column:literal = $kind:ident $i:literal),+], $tail:literal) => {
         $crate::store::dialect::Twin {

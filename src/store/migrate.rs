@@ -43,7 +43,16 @@ impl Store {
     /// When a migration fails, or the database has one this version does not know.
     pub async fn migrate(&self) -> Result<()> {
         let done = match self {
-            Self::Sqlite { write, .. } => migrator(|m| m.sqlite).run(write).await,
+            // Nothing but the file's own lock keeps two processes from applying the same migration.
+            Self::Sqlite { write, .. } => {
+                let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
+                // `run` would not let the caller be sent between threads; sqlx keeps this one for the purpose.
+                let done = migrator(|m| m.sqlite).run_direct(None, &mut *tx, false).await;
+                if done.is_ok() {
+                    tx.commit().await?;
+                }
+                done
+            }
             Self::Postgres(pool) => migrator(|m| m.postgres).run(pool).await,
         };
         done.map_err(|e| StoreError::Schema(e.to_string()))

@@ -19,6 +19,8 @@ mod quarantine;
 mod records;
 mod registry;
 mod retention;
+#[doc(hidden)]
+pub mod statements;
 mod tee;
 mod views;
 

@@ -12,3 +12,5 @@ mod lifeline;
 mod postgres;
 mod privacy;
 mod sources;
+mod store;
+mod world;

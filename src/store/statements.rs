@@ -1,0 +1,65 @@
+//! Every statement of the store by name, so that a test can prepare each on the databases it is for.
+
+use super::{cells, events, leases, log, migrate, outbox, people, quarantine, records, registry, retention, tee};
+
+/// One statement, as each database gets it; `None` where it is only for the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement {
+    /// Its place in the store, e.g. `log::LOCK_HEAD`.
+    pub name: &'static str,
+    /// For SQLite.
+    pub sqlite: Option<&'static str>,
+    /// For PostgreSQL.
+    pub postgres: Option<&'static str>,
+}
+
+macro_rules! statements {
+    ($($kind:ident $module:ident [$($name:ident),+ $(,)?])+) => {
+        &[$($(statements!(@ $kind $module $name)),+),+]
+    };
+    (@ one $module:ident $name:ident) => {
+        statements!(@@ $module $name Some($module::$name), Some($module::$name))
+    };
+    (@ twin $module:ident $name:ident) => {
+        statements!(@@ $module $name Some($module::$name.sqlite), Some($module::$name.postgres))
+    };
+    (@ sqlite $module:ident $name:ident) => {
+        statements!(@@ $module $name Some($module::$name), None)
+    };
+    (@@ $module:ident $name:ident $sqlite:expr, $postgres:expr) => {
+        Statement { name: concat!(stringify!($module), "::", stringify!($name)), sqlite: $sqlite, postgres: $postgres }
+    };
+}
+
+/// All of them: `one` text for both databases, a `twin` text for each, or only for `sqlite`. A new constant is a new word here. Only
+/// [`VACUUMS`] stand apart, a list themselves.
+pub const STATEMENTS: &[Statement] = statements! {
+    one cells [SUM, COUNT]
+    twin cells [ADD]
+    one events [AFTER, OLDEST, OF_ADDRESS]
+    twin events [INSERT]
+    one leases [DECLARE, CLAIM, FINISH]
+    one log [LOCK_HEAD, ADVANCE_HEAD, READ_HEAD, IS_SEEN]
+    twin log [MARK_SEEN]
+    one migrate [APPLIED]
+    one outbox [
+        DROP_WHO, DELIVERED, FAILED, SUMMARY, CHANGED_SINCE, HALT, RESUME, HALTED, OF_DESTINATION, REVIVE, START,
+    ]
+    twin outbox [STATES, PUT, CLAIM]
+    one people [
+        ANY_TOMBSTONE, ERASE_SEALED, ERASE_ADDRESS, ERASE_SUBJECT, ERASE_EVENTS_OF_ADDRESS, ERASE_EVENTS_OF_SUBJECT,
+    ]
+    twin people [PUT_SEALED, SEALED, TOMBSTONES, PUT_TOMBSTONES]
+    sqlite people [CHECKPOINT]
+    one quarantine [PUT, LIST, GET, MARK_RERUN, COUNT]
+    one records [TO_SETTLE, COUNT_RECORDS]
+    twin records [ADDRESSES, SUBJECTS, PUT_ADDRESSES, PUT_SUBJECTS]
+    one registry [STREAMS, PUT_STREAM, TOKENS, PUT_TOKEN, REVOKE_TOKEN, PUT_AUDIT]
+    one retention [
+        PRUNE_EVENTS, PRUNE_SEEN, PRUNE_QUARANTINE, PRUNE_AUDIT, PRUNE_CELLS, PRUNE_UNFLAGGED, UNNAME_EVENTS,
+    ]
+    one tee [PUT, CLAIM, DELIVERED, FAILED, COUNT]
+};
+
+/// What makes freed rows unreadable on PostgreSQL.
+pub const VACUUMS: &[&str] = &people::VACUUM;
