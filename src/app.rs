@@ -81,7 +81,11 @@ impl Core {
             clock: clock.clone(),
             metrics: metrics.clone(),
         });
-        let bounds = Bounds { queue_events: config.limits.queue_bytes.get() / EVENT_BYTES, ..Bounds::default() };
+        let bounds = Bounds {
+            queue_events: config.limits.queue_bytes.get() / EVENT_BYTES,
+            patience: config.limits.commit_timeout.get(),
+            ..Bounds::default()
+        };
         let (intake, worker) = Intake::open(context, store.clone(), bounds);
         let worker = tokio::spawn(worker);
         Ok(Self { config: Arc::new(config), clock, metrics, store, intake, worker })

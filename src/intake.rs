@@ -120,11 +120,13 @@ pub struct Bounds {
     pub group_events: usize,
     /// How long a group waits for company when it is small. Zero: not at all; the commit under way gathers the next group anyway.
     pub linger: Duration,
+    /// How long one transaction may take. A database that falls silent must not keep everybody waiting.
+    pub patience: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { queue_events: 50_000, group_events: 10_000, linger: Duration::ZERO }
+        Self { queue_events: 50_000, group_events: 10_000, linger: Duration::ZERO, patience: Duration::from_secs(30) }
     }
 }
 

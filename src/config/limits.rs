@@ -14,11 +14,13 @@ pub struct Limits {
     pub queue_bytes: Size,
     /// What a 503 says in `Retry-After`.
     pub retry_after: Span,
+    /// How long one transaction may take before the store counts as unavailable.
+    pub commit_timeout: Span,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { queue_bytes: Size::mib(64), retry_after: Span::secs(5) }
+        Self { queue_bytes: Size::mib(64), retry_after: Span::secs(5), commit_timeout: Span::secs(30) }
     }
 }
 
@@ -30,5 +32,6 @@ impl Section for Limits {
             "retry_after",
             "must be at least 1s, the unit of Retry-After",
         );
+        findings.expect(self.commit_timeout >= Span::secs(1), "commit_timeout", "must be at least 1s");
     }
 }

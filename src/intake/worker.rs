@@ -44,7 +44,7 @@ pub(super) async fn run(
             waiting.push(next);
         }
         let watch = Stopwatch::start();
-        let results = settle(&context, &store, &waiting).await;
+        let results = settle(&context, &store, bounds, &waiting).await;
         let metrics = &context.metrics.intake;
         metrics.intake_commit_seconds.observe_span([], watch.elapsed());
         metrics.intake_group_events.observe([], size as f64);
@@ -64,7 +64,12 @@ pub(super) async fn run(
 
 /// Writes the group; when the store refuses it, halves it until what is refused stands alone. A single event that is refused goes to
 /// quarantine, so that it costs nobody else and is not sent again for ever.
-async fn settle(context: &Context, store: &Store, waiting: &[Waiting]) -> Vec<Result<Receipt, IntakeError>> {
+async fn settle(
+    context: &Context,
+    store: &Store,
+    bounds: Bounds,
+    waiting: &[Waiting],
+) -> Vec<Result<Receipt, IntakeError>> {
     let whole: Vec<Part<'_>> = waiting
         .iter()
         .enumerate()
@@ -73,7 +78,10 @@ async fn settle(context: &Context, store: &Store, waiting: &[Waiting]) -> Vec<Re
     let mut results: Vec<Result<Receipt, IntakeError>> = waiting.iter().map(|_| Ok(Receipt::default())).collect();
     let mut pending = vec![whole];
     while let Some(parts) = pending.pop() {
-        let error = match group::write(context, store, &parts, context.clock.now()).await {
+        let writing = group::write(context, store, &parts, context.clock.now());
+        let written = tokio::time::timeout(bounds.patience, writing).await;
+        // Given up, it may be on disk all the same; whoever sends it again meets his own identities.
+        let error = match written.unwrap_or_else(|_| Err(StoreError::silent())) {
             Ok(receipts) => {
                 for (part, receipt) in parts.iter().zip(receipts) {
                     add(&mut results[part.request], receipt);

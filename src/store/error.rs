@@ -51,6 +51,11 @@ fn blames_the_data(code: &str) -> bool {
 }
 
 impl StoreError {
+    /// It did not answer in time.
+    pub fn silent() -> Self {
+        Self::Unavailable(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+    }
+
     /// Whether the same statement may succeed later.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))

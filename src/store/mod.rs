@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Connection, Postgres, Sqlite, Transaction};
 
 /// Runs the same body on the connection of either database.
 macro_rules! on {
@@ -86,6 +86,9 @@ pub enum Tx {
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 const READERS: u32 = 8;
+
+/// How long a connection may take to be had, or to say that it is alive.
+const ANSWER: Duration = Duration::from_secs(5);
 
 impl Store {
     /// Opens by URL: `sqlite:PATH` or `postgres://…`. Does not migrate.
@@ -141,7 +144,15 @@ impl Store {
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(16)
-            .acquire_timeout(Duration::from_secs(5))
+            .acquire_timeout(ANSWER)
+            .after_release(|connection, _| {
+                // One that was given up in the middle of a statement may be silent for good, and would keep its place for ever.
+                Box::pin(async move {
+                    let silent = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+                    tokio::time::timeout(ANSWER, connection.ping()).await.map_err(silent)??;
+                    Ok(true)
+                })
+            })
             .connect_with(options)
             .await?;
         Ok(Self::Postgres(pool))

@@ -1,16 +1,19 @@
 //! The integration tests: one binary, one file per room or subject.
 
 mod architecture;
+mod cable;
 mod chance;
 mod client;
 mod config;
 mod crash;
 mod daemon;
+mod end_to_end;
 mod demo;
 mod feeds;
 mod lifeline;
 mod postgres;
 mod privacy;
 mod sources;
+mod stage;
 mod store;
 mod world;
