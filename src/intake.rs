@@ -12,6 +12,7 @@ mod prepare;
 mod quarantine;
 mod settle;
 mod subjects;
+mod touched;
 mod worker;
 
 pub use erasure::{Erasure, ErasureDone};

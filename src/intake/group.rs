@@ -1,25 +1,20 @@
 //! One transaction for many requests: the steps of the door, in order.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::time::Duration;
+use std::fmt;
 
 use super::prepare::{Keep, Prepared};
-use super::settle::settle_at;
+use super::touched::Touched;
 use super::worker::Part;
 use super::{Context, Receipt, desired, erased, subjects};
 use crate::domain::address::Address;
 use crate::domain::ids::{AddressKey, EventKey, Sub, TeamId};
-use crate::domain::policy::Policy;
-use crate::domain::record::{AddressRecord, Join, SubjectRecord};
+use crate::domain::record::{Join, SubjectRecord};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Glance;
 use crate::index::Commit;
-use crate::store::{
-    AddressAt, AddressRow, CellCount, EventRow, Result, SealedRow, Store, SubjectAt, SubjectRow, Tx, bucket,
-};
-
-/// How long an `icloud.com` address stays that nobody flagged as a relay address.
-const UNFLAGGED_KEPT: Duration = Duration::from_secs(7 * 86_400);
+use crate::store::{AddressAt, CellCount, Result, SealedRow, Store, SubjectAt, SubjectRow, Tx, bucket};
 
 /// Writes the whole group in one transaction and commits it.
 pub(super) async fn write(
@@ -33,14 +28,14 @@ pub(super) async fn write(
     let fresh = new_events(&mut tx, group, now).await?;
     let mut receipts = Vec::with_capacity(group.len());
     let mut given = HashSet::new();
-    let mut taken: Vec<Prepared> = Vec::new();
+    let mut taken: Vec<Cow<'_, Prepared>> = Vec::new();
     for part in group {
         let mut receipt = Receipt::default();
         for prepared in part.work {
             // Once per group too: the same event may stand twice in one body.
             if fresh.contains(&prepared.row.id) && given.insert(prepared.row.id) {
                 receipt.new += 1;
-                taken.push(prepared.clone());
+                taken.push(Cow::Borrowed(prepared));
             } else {
                 receipt.repeated += 1;
             }
@@ -48,21 +43,17 @@ pub(super) async fn write(
         receipts.push(receipt);
     }
     let told: Vec<_> = taken.iter().map(|p| (p.row.source, p.row.kind, p.row.scope)).collect();
-    erased::forget(&mut tx, &mut taken).await?;
+    erased::forget(context, &mut tx, &mut taken).await?;
     unname(&mut tx, &mut taken).await?;
     tx.add_counts(&counts(&taken)).await?;
     taken.retain(|p| p.keep != Keep::Count);
-    let first = head + 1;
-    for (prepared, n) in taken.iter_mut().zip(first..) {
-        prepared.row.n = n;
-    }
+    let numbered: Vec<(i64, &Prepared)> = (head + 1..).zip(taken.iter().map(Cow::as_ref)).collect();
     let mut commit = Commit { before: head, after: head, glances: Vec::new() };
     if !taken.is_empty() {
         head = tx.advance_head(i64::try_from(taken.len()).unwrap_or(i64::MAX)).await?;
         commit.after = head;
-        commit.glances = fold_in(context, &mut tx, &taken, now).await?;
-        let rows: Vec<EventRow> = taken.iter().map(|p| p.row.clone()).collect();
-        tx.append_events(&rows).await?;
+        commit.glances = fold_in(context, &mut tx, &numbered, now).await?;
+        tx.append_numbered(numbered.iter().map(|(n, p)| (*n, &p.row))).await?;
     }
     for part in group {
         for row in part.quarantined {
@@ -101,13 +92,17 @@ async fn new_events(tx: &mut Tx, group: &[Part<'_>], now: Timestamp) -> Result<H
 
 /// An address that nobody flagged keeps its key as long as its record, seven days. An event that adds nothing to a record would keep
 /// it as long as the log, so it gets none.
-async fn unname(tx: &mut Tx, taken: &mut [Prepared]) -> Result<()> {
+async fn unname(tx: &mut Tx, taken: &mut [Cow<'_, Prepared>]) -> Result<()> {
     let idle = |p: &Prepared| p.keep == Keep::Unflagged && p.delta.address.is_none();
-    let places: BTreeSet<AddressAt> = taken.iter().filter(|p| idle(p)).filter_map(Prepared::place).collect();
+    let places: BTreeSet<AddressAt> = taken.iter().filter(|p| idle(p)).filter_map(|p| p.place()).collect();
+    if places.is_empty() {
+        return Ok(());
+    }
     let known = tx.addresses(&places.into_iter().collect::<Vec<_>>()).await?;
     for p in taken.iter_mut().filter(|p| idle(p)) {
         let ours = p.place().and_then(|at| known.get(&at)).is_some_and(|row| row.keep_until.is_none());
         if !ours {
+            let p = p.to_mut();
             p.row.address_key = None;
             p.row.subject_key = None;
         }
@@ -115,7 +110,7 @@ async fn unname(tx: &mut Tx, taken: &mut [Prepared]) -> Result<()> {
     Ok(())
 }
 
-fn counts(taken: &[Prepared]) -> Vec<CellCount> {
+fn counts(taken: &[Cow<'_, Prepared>]) -> Vec<CellCount> {
     let mut sums: BTreeMap<(Timestamp, &TeamId, &crate::domain::cell::Cell, &'static str), i64> = BTreeMap::new();
     for p in taken {
         if let Some(cell) = p.cell.as_ref().filter(|_| !p.row.stale) {
@@ -132,35 +127,36 @@ fn counts(taken: &[Prepared]) -> Vec<CellCount> {
 async fn fold_in(
     context: &Context,
     tx: &mut Tx,
-    taken: &[Prepared],
+    taken: &[(i64, &Prepared)],
     now: Timestamp,
 ) -> Result<Vec<(TeamId, AddressKey, Glance)>> {
     let at: BTreeSet<AddressAt> =
-        taken.iter().filter(|p| p.delta.address.is_some()).filter_map(Prepared::place).collect();
+        taken.iter().filter(|(_, p)| p.delta.address.is_some()).filter_map(|(_, p)| p.place()).collect();
     let of: BTreeSet<SubjectAt> =
-        taken.iter().filter(|p| p.delta.subject.is_some()).filter_map(Prepared::subject_place).collect();
-    let mut known = tx.addresses(&at.into_iter().collect::<Vec<_>>()).await?;
+        taken.iter().filter(|(_, p)| p.delta.subject.is_some()).filter_map(|(_, p)| p.subject_place()).collect();
+    let mut addresses = Touched::new(tx.addresses(&at.into_iter().collect::<Vec<_>>()).await?);
     let known_subjects = tx.subjects(&of.into_iter().collect::<Vec<_>>()).await?;
-    let (mut addresses, mut subjects) = (known.clone(), known_subjects.clone());
+    let mut subjects = known_subjects.clone();
     let mut sealed = Vec::new();
-    for p in taken {
+    for (n, p) in taken {
         if let (Some((_, delta)), Some(at)) = (&p.delta.address, p.place()) {
-            let row = addresses.entry(at).or_insert_with(|| blank(p));
-            join_address(row, delta, p, &context.policy, now);
-        }
-        if let (Some((_, delta)), Some(at)) = (&p.delta.subject, p.subject_place()) {
-            let row = subjects.entry(at).or_insert_with(|| SubjectRow { record: SubjectRecord::default(), version: 0 });
-            let before = row.record.clone();
-            row.record.join(delta);
-            if row.record != before {
-                row.version = p.row.n;
+            if addresses.touch(at, delta, *n, p, &context.policy, now) {
+                sealed.extend(p.address.as_ref().map(|(key, a)| seal(context, p, "address", key, Address::expose(a))));
             }
         }
-        seal_new(context, p, &known, &known_subjects, &mut sealed);
+        if let (Some((_, delta)), Some(at)) = (&p.delta.subject, p.subject_place()) {
+            let is_new = !subjects.contains_key(&at);
+            let row = subjects.entry(at).or_insert_with(|| SubjectRow { record: SubjectRecord::default(), version: 0 });
+            if row.record.join(delta) {
+                row.version = *n;
+            }
+            if is_new {
+                sealed.extend(p.sub.as_ref().map(|(key, sub)| seal(context, p, "sub", key, Sub::expose(sub))));
+            }
+        }
     }
-    subjects::spread(context, tx, &mut known, &mut addresses, &known_subjects, &subjects).await?;
-    let changed_addresses: HashMap<AddressAt, AddressRow> =
-        addresses.into_iter().filter(|(at, row)| known.get(at) != Some(row)).collect();
+    subjects::spread(context, tx, &mut addresses, &known_subjects, &subjects).await?;
+    let changed_addresses = addresses.into_changed();
     let changed_subjects: HashMap<SubjectAt, SubjectRow> =
         subjects.into_iter().filter(|(at, row)| known_subjects.get(at) != Some(row)).collect();
     tx.put_sealed(&sealed).await?;
@@ -170,48 +166,11 @@ async fn fold_in(
     Ok(changed_addresses.iter().map(|((team, key), row)| (team.clone(), *key, row.glance())).collect())
 }
 
-fn blank(p: &Prepared) -> AddressRow {
-    let keep_until = (p.keep == Keep::Unflagged).then(|| p.row.received_at.plus(UNFLAGGED_KEPT));
-    AddressRow { record: AddressRecord::default(), version: 0, settle_at: None, keep_until, subject_asks: false }
-}
-
-fn join_address(row: &mut AddressRow, delta: &AddressRecord, p: &Prepared, policy: &Policy, now: Timestamp) {
-    let before = row.record.clone();
-    row.record.join(delta);
-    if row.record != before {
-        row.version = p.row.n;
-    }
-    // A flag, an import or Apple's word makes it ours for good.
-    if p.keep == Keep::All {
-        row.keep_until = None;
-    } else if let Some(until) = row.keep_until {
-        row.keep_until = Some(until.max(p.row.received_at.plus(UNFLAGGED_KEPT)));
-    }
-    row.settle_at = settle_at(&row.record, policy, now);
-}
-
-fn seal_new(
-    context: &Context,
-    p: &Prepared,
-    known: &HashMap<AddressAt, AddressRow>,
-    known_subjects: &HashMap<SubjectAt, SubjectRow>,
-    sealed: &mut Vec<SealedRow>,
-) {
-    if let (Some((key, address)), Some(at), true) = (&p.address, p.place(), p.delta.address.is_some()) {
-        if !known.contains_key(&at) {
-            sealed.push(seal(context, &p.row.team, "address", &key.to_string(), Address::expose(address)));
-        }
-    }
-    if let (Some((key, sub)), Some(at), true) = (&p.sub, p.subject_place(), p.delta.subject.is_some()) {
-        if !known_subjects.contains_key(&at) {
-            sealed.push(seal(context, &p.row.team, "sub", &key.to_string(), Sub::expose(sub)));
-        }
-    }
-}
-
-fn seal(context: &Context, team: &TeamId, kind: &'static str, key: &str, text: &str) -> SealedRow {
+fn seal(context: &Context, p: &Prepared, kind: &'static str, key: &impl fmt::Display, text: &str) -> SealedRow {
+    let team = p.row.team.clone();
+    let key = key.to_string();
     let mut nonce = [0; 12];
     (context.random)(&mut nonce);
     let value = context.keyring.seal(format!("{team}/{kind}/{key}").as_bytes(), text.as_bytes(), nonce);
-    SealedRow { team: team.clone(), kind, key: key.to_owned(), value }
+    SealedRow { team, kind, key, value }
 }

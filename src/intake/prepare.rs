@@ -5,6 +5,7 @@ use crate::domain::address::Address;
 use crate::domain::cell::Cell;
 use crate::domain::event::{Event, Kind, Scope, Source};
 use crate::domain::ids::{AddressKey, Sub, SubKey};
+use crate::domain::keyring::Keyring;
 use crate::domain::record::{Delta, Keys, cell, event_time, fold, is_stale};
 use crate::domain::time::Timestamp;
 use crate::store::{AddressAt, EventRow, Mark, SubjectAt};
@@ -16,8 +17,6 @@ pub struct Prepared {
     pub(super) delta: Delta,
     pub(super) address: Option<(AddressKey, Address)>,
     pub(super) sub: Option<(SubKey, Sub)>,
-    /// The same people under every hash key, to look for tombstones.
-    pub(super) marks: Vec<Mark>,
     pub(super) cell: Option<Cell>,
     pub(super) keep: Keep,
 }
@@ -47,15 +46,6 @@ pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_
     let delta = if stale { Delta::default() } else { fold(&event, keys, at, &stream) };
     let keep = keep(&event);
     let team = &event.origin.team;
-    let mut marks = Vec::new();
-    if let Some((_, address)) = &address {
-        let all = keyring.address_under_all(address);
-        marks.extend(all.into_iter().map(|(_, key)| (team.clone(), "address", key.to_string())));
-    }
-    if let Some((_, sub)) = &sub {
-        let all = keyring.sub_under_all(sub);
-        marks.extend(all.into_iter().map(|(_, key)| (team.clone(), "sub", key.to_string())));
-    }
     let cell =
         cell(&event, &stream).map(|c| if keep == Keep::Count { Cell { relay_domain: "other".into(), ..c } } else { c });
     let relay_domain = (keep != Keep::Count).then(|| address.as_ref().map(|(_, a)| a.domain().to_owned())).flatten();
@@ -88,7 +78,7 @@ pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_
             clean(serde_json::json!({"action": d.action, "who": d.who, "why": d.why, "until": d.until}).to_string())
         }),
     };
-    Prepared { row, delta, address, sub, marks, cell, keep }
+    Prepared { row, delta, address, sub, cell, keep }
 }
 
 fn keep(event: &Event) -> Keep {
@@ -117,6 +107,16 @@ impl Prepared {
         } else {
             self.row.kind.as_str()
         }
+    }
+
+    /// Those it is about under every hash key, to look for tombstones.
+    pub(super) fn marks(&self, keyring: &Keyring) -> Vec<Mark> {
+        let team = &self.row.team;
+        let address = self.address.iter().flat_map(|(_, address)| keyring.address_under_all(address));
+        let mut marks: Vec<Mark> = address.map(|(_, key)| (team.clone(), "address", key.to_string())).collect();
+        let sub = self.sub.iter().flat_map(|(_, sub)| keyring.sub_under_all(sub));
+        marks.extend(sub.map(|(_, key)| (team.clone(), "sub", key.to_string())));
+        marks
     }
 
     /// Where the record of its address is.

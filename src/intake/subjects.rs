@@ -3,16 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Context;
-use crate::domain::record::{AddressRecord, SubjectRecord};
+use super::touched::Touched;
+use crate::domain::record::SubjectRecord;
 use crate::domain::verdict::subject_asks;
-use crate::store::{AddressAt, AddressRow, Result, SubjectAt, SubjectRow, Tx};
+use crate::store::{AddressAt, Result, SubjectAt, SubjectRow, Tx};
 
 /// Brings `subject_asks` of every touched address up to date, loading the addresses that only their subject's change concerns.
 pub(super) async fn spread(
     context: &Context,
     tx: &mut Tx,
-    known: &mut HashMap<AddressAt, AddressRow>,
-    addresses: &mut HashMap<AddressAt, AddressRow>,
+    addresses: &mut Touched,
     subjects_before: &HashMap<SubjectAt, SubjectRow>,
     subjects: &HashMap<SubjectAt, SubjectRow>,
 ) -> Result<()> {
@@ -25,32 +25,20 @@ pub(super) async fn spread(
             concerned.extend(row.record.addresses.keys().map(|key| (at.0.clone(), *key)));
         }
     }
-    let missing: Vec<AddressAt> = concerned.iter().filter(|at| !addresses.contains_key(*at)).cloned().collect();
+    let missing: Vec<AddressAt> = concerned.iter().filter(|at| addresses.get(at).is_none()).cloned().collect();
     for (at, row) in tx.addresses(&missing).await? {
-        known.insert(at.clone(), row.clone());
-        addresses.insert(at, row);
+        addresses.add(at, row);
     }
-    let relinked = |at: &AddressAt, row: &AddressRow| {
-        known.get(at).is_none_or(|before| before.record.subjects != row.record.subjects)
-            && !row.record.subjects.is_empty()
-    };
-    let to_judge: Vec<AddressAt> = addresses
-        .iter()
-        .filter(|(at, row)| concerned.contains(*at) || relinked(at, row))
-        .map(|(at, _)| at.clone())
-        .collect();
-    let ruling = |at: &AddressAt, row: &AddressRow| row.record.subject().map(|sub| (at.0.clone(), sub));
-    let unread: BTreeSet<SubjectAt> = to_judge
-        .iter()
-        .filter_map(|at| addresses.get(at).and_then(|row| ruling(at, row)))
-        .filter(|sub| !subjects.contains_key(sub))
-        .collect();
+    concerned.extend(addresses.relinked().cloned());
+    let ruling = |at: &AddressAt| addresses.get(at)?.record.subject().map(|sub| (at.0.clone(), sub));
+    let ruled: Vec<(AddressAt, Option<SubjectAt>)> = concerned.iter().map(|at| (at.clone(), ruling(at))).collect();
+    let unread: BTreeSet<SubjectAt> =
+        ruled.iter().filter_map(|(_, sub)| sub.clone()).filter(|sub| !subjects.contains_key(sub)).collect();
     let others = tx.subjects(&unread.into_iter().collect::<Vec<_>>()).await?;
-    for at in to_judge {
-        let Some(row) = addresses.get_mut(&at) else { continue };
-        let ruling = AddressRecord::subject(&row.record).map(|sub| (at.0.clone(), sub));
-        let subject = ruling.and_then(|sub| subjects.get(&sub).or_else(|| others.get(&sub)));
-        row.subject_asks = subject.is_some_and(|s| subject_asks(&s.record, at.1, &context.policy));
+    for (at, sub) in ruled {
+        let subject = sub.and_then(|sub| subjects.get(&sub).or_else(|| others.get(&sub)));
+        let asks = subject.is_some_and(|s| subject_asks(&s.record, at.1, &context.policy));
+        addresses.set_subject_asks(&at, asks);
     }
     Ok(())
 }

@@ -65,10 +65,16 @@ impl Tx {
     /// # Errors
     /// When the store fails or refuses a row.
     pub async fn append_events(&mut self, rows: &[EventRow]) -> Result<()> {
-        let sql = self.spell(&INSERT);
-        let json = super::json(rows)?;
-        on!(self, c => sqlx::query(sql).bind(json).execute(c).await.map(drop))?;
-        Ok(())
+        self.append_numbered(rows.iter().map(|row| (row.n, row))).await
+    }
+
+    /// Appends events under these numbers, given out in this transaction.
+    ///
+    /// # Errors
+    /// When the store fails or refuses a row.
+    pub async fn append_numbered<'a>(&mut self, rows: impl Iterator<Item = (i64, &'a EventRow)>) -> Result<()> {
+        let rows: Vec<Numbered<'_>> = rows.map(|(n, row)| Numbered(n, row)).collect();
+        self.put(&INSERT, &rows).await
     }
 
     /// Up to `limit` events with a number above `n`, in order.
@@ -102,6 +108,9 @@ impl Tx {
         Ok(on!(self, c => sqlx::query_scalar(OLDEST).fetch_one(c).await)?)
     }
 }
+
+/// An event under the number it was given.
+struct Numbered<'a>(i64, &'a EventRow);
 
 /// One row of either database, read by column number.
 struct Cells<'r, R>(&'r R);
@@ -165,34 +174,42 @@ fn read(row: &impl ReadCells) -> Result<EventRow> {
 }
 
 /// As the batch reads it: an array in the order of the columns of [`INSERT`].
+impl Serialize for Numbered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let Self(n, event) = self;
+        let mut row = serializer.serialize_seq(Some(25))?;
+        row.serialize_element(n)?;
+        row.serialize_element(&event.id)?;
+        row.serialize_element(&event.received_at.micros())?;
+        row.serialize_element(&event.occurred_at.micros())?;
+        row.serialize_element(event.source.as_str())?;
+        row.serialize_element(&event.endpoint)?;
+        row.serialize_element(event.kind.as_str())?;
+        row.serialize_element(event.scope.as_str())?;
+        row.serialize_element(&u8::from(event.fresh))?;
+        row.serialize_element(&u8::from(event.stale))?;
+        row.serialize_element(&event.rule)?;
+        row.serialize_element(&event.team)?;
+        row.serialize_element(&event.app)?;
+        row.serialize_element(&event.stream)?;
+        row.serialize_element(&event.esp)?;
+        row.serialize_element(&event.relay_domain)?;
+        row.serialize_element(&event.sending_domain)?;
+        row.serialize_element(&event.mail_from_domain)?;
+        row.serialize_element(&event.address_key)?;
+        row.serialize_element(&event.subject_key)?;
+        row.serialize_element(&event.status)?;
+        row.serialize_element(&event.code)?;
+        row.serialize_element(&event.diagnostic)?;
+        row.serialize_element(&event.provider_id)?;
+        row.serialize_element(&event.detail)?;
+        row.end()
+    }
+}
+
+/// Under the number it carries.
 impl Serialize for EventRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut row = serializer.serialize_seq(Some(25))?;
-        row.serialize_element(&self.n)?;
-        row.serialize_element(&self.id)?;
-        row.serialize_element(&self.received_at.micros())?;
-        row.serialize_element(&self.occurred_at.micros())?;
-        row.serialize_element(self.source.as_str())?;
-        row.serialize_element(&self.endpoint)?;
-        row.serialize_element(self.kind.as_str())?;
-        row.serialize_element(self.scope.as_str())?;
-        row.serialize_element(&u8::from(self.fresh))?;
-        row.serialize_element(&u8::from(self.stale))?;
-        row.serialize_element(&self.rule)?;
-        row.serialize_element(&self.team)?;
-        row.serialize_element(&self.app)?;
-        row.serialize_element(&self.stream)?;
-        row.serialize_element(&self.esp)?;
-        row.serialize_element(&self.relay_domain)?;
-        row.serialize_element(&self.sending_domain)?;
-        row.serialize_element(&self.mail_from_domain)?;
-        row.serialize_element(&self.address_key)?;
-        row.serialize_element(&self.subject_key)?;
-        row.serialize_element(&self.status)?;
-        row.serialize_element(&self.code)?;
-        row.serialize_element(&self.diagnostic)?;
-        row.serialize_element(&self.provider_id)?;
-        row.serialize_element(&self.detail)?;
-        row.end()
+        Numbered(self.n, self).serialize(serializer)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::Row;
 
-use super::dialect::{Twin, batch};
+use super::dialect::{Twin, batch, lookup};
 use super::{Result, Tx, on};
 use crate::domain::ids::EventKey;
 use crate::domain::time::Timestamp;
@@ -12,8 +12,8 @@ use crate::domain::time::Timestamp;
 pub(super) const LOCK_HEAD: &str = "UPDATE log_head SET n = n + 0 WHERE id = 1 RETURNING n";
 pub(super) const ADVANCE_HEAD: &str = "UPDATE log_head SET n = n + $1 WHERE id = 1 RETURNING n";
 pub(super) const READ_HEAD: &str = "SELECT n FROM log_head WHERE id = 1";
-pub(super) const MARK_SEEN: Twin =
-    batch!("INSERT INTO seen (id, at)", [bytes 0, int 1], "ON CONFLICT (id) DO NOTHING RETURNING id");
+pub(super) const ALREADY_SEEN: Twin = lookup!("SELECT s.id", "seen AS s", ["s.id" = bytes 0], "");
+pub(super) const MARK_SEEN: Twin = batch!("INSERT INTO seen (id, at)", [bytes 0, int 1], "ON CONFLICT (id) DO NOTHING");
 pub(super) const IS_SEEN: &str = "SELECT 1 FROM seen WHERE id = $1";
 
 impl Tx {
@@ -43,20 +43,24 @@ impl Tx {
         Ok(on!(self, c => sqlx::query_scalar(READ_HEAD).fetch_one(c).await)?)
     }
 
-    /// Remembers identities and returns those that were new.
+    /// Remembers identities and returns those that were new. In a transaction that holds the head, so that nobody marks in between.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn mark_seen(&mut self, ids: &[EventKey], at: Timestamp) -> Result<HashSet<EventKey>> {
+        // Repeated events are few, so asking for those hands over fewer rows than being told the new ones.
         let rows: Vec<(EventKey, i64)> = ids.iter().map(|id| (*id, at.micros())).collect();
-        let sql = self.spell(&MARK_SEEN);
+        let (known, mark) = (self.spell(&ALREADY_SEEN), self.spell(&MARK_SEEN));
         let json = super::json(&rows)?;
+        let mut new: HashSet<EventKey> = ids.iter().copied().collect();
         on!(self, c => {
-            let rows = sqlx::query(sql).bind(json).fetch_all(c).await?;
-            let ids = rows.iter().map(|row| Ok(EventKey::from_slice(&row.try_get::<Vec<u8>, _>(0)?)));
-            let ids: Vec<Option<EventKey>> = ids.collect::<std::result::Result<_, sqlx::Error>>()?;
-            Ok(ids.into_iter().flatten().collect())
-        })
+            for row in sqlx::query(known).bind(&json).fetch_all(c).await? {
+                let id: Vec<u8> = row.try_get(0)?;
+                new.remove(&super::records::key(EventKey::from_slice, &id, "seen")?);
+            }
+        });
+        on!(self, c => sqlx::query(mark).bind(json).execute(c).await.map(drop))?;
+        Ok(new)
     }
 
     /// Whether an identity is remembered.

@@ -109,9 +109,7 @@ impl Tx {
     /// # Errors
     /// When the store fails.
     pub async fn tombstones(&mut self, of: &[Mark]) -> Result<HashMap<Mark, Timestamp>> {
-        let none: Option<i64> =
-            on!(self, c => sqlx::query_scalar(ANY_TOMBSTONE).fetch_optional(c).await?.map(|n: i32| n.into()));
-        if of.is_empty() || none.is_none() {
+        if of.is_empty() || !self.any_tombstone().await? {
             return Ok(HashMap::new());
         }
         let (sql, json) = (self.spell(&TOMBSTONES), super::json(of)?);
@@ -125,6 +123,14 @@ impl Tx {
             }
             Ok(found)
         })
+    }
+
+    /// Whether anybody was ever erased.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn any_tombstone(&mut self) -> Result<bool> {
+        Ok(on!(self, c => sqlx::query(ANY_TOMBSTONE).fetch_optional(c).await?.is_some()))
     }
 
     /// Sets tombstones; a later erasure moves one forward.

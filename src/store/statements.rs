@@ -40,7 +40,7 @@ pub const STATEMENTS: &[Statement] = statements! {
     twin events [INSERT]
     one leases [DECLARE, CLAIM, FINISH]
     one log [LOCK_HEAD, ADVANCE_HEAD, READ_HEAD, IS_SEEN]
-    twin log [MARK_SEEN]
+    twin log [ALREADY_SEEN, MARK_SEEN]
     one migrate [APPLIED]
     one outbox [
         DROP_WHO, DELIVERED, FAILED, SUMMARY, CHANGED_SINCE, HALT, RESUME, HALTED, OF_DESTINATION, REVIVE, START,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounces::Bounces;
 use super::subject::Claim;
-use super::{Fact, Join};
+use super::{Fact, Join, take_greater};
 use crate::domain::ids::{Esp, StreamName, SubKey};
 use crate::domain::time::Timestamp;
 
@@ -83,10 +83,8 @@ impl Override {
 }
 
 impl Join for Override {
-    fn join(&mut self, other: &Self) {
-        if *other > *self {
-            *self = other.clone();
-        }
+    fn join(&mut self, other: &Self) -> bool {
+        take_greater(self, other)
     }
 }
 
@@ -103,19 +101,19 @@ impl AddressRecord {
 }
 
 impl Join for AddressRecord {
-    fn join(&mut self, other: &Self) {
-        // One address is on one domain; `max` only keeps the join total.
-        self.relay_domain = self.relay_domain.take().max(other.relay_domain.clone());
-        self.forwarding_on.join(&other.forwarding_on);
-        self.forwarding_off.join(&other.forwarding_off);
-        self.complaint.join(&other.complaint);
-        self.unsubscribed.join(&other.unsubscribed);
-        self.opted_in.join(&other.opted_in);
-        self.listed.join(&other.listed);
-        self.unlisted.join(&other.unlisted);
-        self.accepted.join(&other.accepted);
-        self.bounces.join(&other.bounces);
-        self.subjects.join(&other.subjects);
-        self.overrides.join(&other.overrides);
+    fn join(&mut self, other: &Self) -> bool {
+        // One address is on one domain; the greater only keeps the join total. No part is skipped: each `|` joins.
+        take_greater(&mut self.relay_domain, &other.relay_domain)
+            | self.forwarding_on.join(&other.forwarding_on)
+            | self.forwarding_off.join(&other.forwarding_off)
+            | self.complaint.join(&other.complaint)
+            | self.unsubscribed.join(&other.unsubscribed)
+            | self.opted_in.join(&other.opted_in)
+            | self.listed.join(&other.listed)
+            | self.unlisted.join(&other.unlisted)
+            | self.accepted.join(&other.accepted)
+            | self.bounces.join(&other.bounces)
+            | self.subjects.join(&other.subjects)
+            | self.overrides.join(&other.overrides)
     }
 }

@@ -80,28 +80,35 @@ fn ends(days: &BTreeMap<i64, Day>) -> impl Iterator<Item = &Bounce> {
 }
 
 impl Join for Bounces {
-    fn join(&mut self, other: &Self) {
-        join_days(&mut self.not_found, &other.not_found);
-        join_days(&mut self.others, &other.others);
+    fn join(&mut self, other: &Self) -> bool {
+        join_days(&mut self.not_found, &other.not_found) | join_days(&mut self.others, &other.others)
     }
 }
 
-fn join_days(mine: &mut BTreeMap<i64, Day>, other: &BTreeMap<i64, Day>) {
+fn join_days(mine: &mut BTreeMap<i64, Day>, other: &BTreeMap<i64, Day>) -> bool {
+    if other.is_empty() {
+        return false;
+    }
+    let before = mine.clone();
     mine.join(other);
     // Dropping the oldest day is safe: newer days never vanish, so it can never come back into the newest few.
     while mine.len() > DAYS_KEPT {
         mine.pop_first();
     }
+    *mine != before
 }
 
 impl Join for Day {
-    fn join(&mut self, other: &Self) {
+    fn join(&mut self, other: &Self) -> bool {
         let mut all: Vec<Bounce> = vec![self.first.clone(), other.first.clone()];
         all.extend(self.last.iter().chain(&other.last).cloned());
         all.sort();
         all.dedup();
         let first = all.swap_remove(0);
         let last = all.into_iter().max();
-        *self = Self { first, last };
+        let joined = Self { first, last };
+        let changed = joined != *self;
+        *self = joined;
+        changed
     }
 }

@@ -38,30 +38,41 @@ impl Fact {
 
 /// Takes another's knowledge in. Commutative, associative, idempotent.
 pub trait Join {
-    /// Joins `other` into `self`.
-    fn join(&mut self, other: &Self);
+    /// Joins `other` into `self`; tells whether that changed anything.
+    fn join(&mut self, other: &Self) -> bool;
+}
+
+/// The join of a total order: the greater wins.
+fn take_greater<T: Ord + Clone>(mine: &mut T, other: &T) -> bool {
+    let greater = *other > *mine;
+    if greater {
+        mine.clone_from(other);
+    }
+    greater
 }
 
 impl Join for Option<Fact> {
-    fn join(&mut self, other: &Self) {
-        *self = (*self).max(*other);
+    fn join(&mut self, other: &Self) -> bool {
+        take_greater(self, other)
     }
 }
 
 impl<K: Ord + Clone, V: Join + Clone> Join for std::collections::BTreeMap<K, V> {
-    fn join(&mut self, other: &Self) {
+    fn join(&mut self, other: &Self) -> bool {
+        let mut changed = false;
         for (key, value) in other {
-            match self.get_mut(key) {
+            changed |= match self.get_mut(key) {
                 Some(mine) => mine.join(value),
-                None => drop(self.insert(key.clone(), value.clone())),
-            }
+                None => self.insert(key.clone(), value.clone()).is_none(),
+            };
         }
+        changed
     }
 }
 
 impl Join for Fact {
-    fn join(&mut self, other: &Self) {
-        *self = (*self).max(*other);
+    fn join(&mut self, other: &Self) -> bool {
+        take_greater(self, other)
     }
 }
 

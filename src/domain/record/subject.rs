@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fact, Join};
+use super::{Fact, Join, take_greater};
 use crate::domain::ids::{AddressKey, AppId};
 use crate::domain::time::Timestamp;
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub struct Claim {
 }
 
 impl Join for Claim {
-    fn join(&mut self, other: &Self) {
-        *self = (*self).max(*other);
+    fn join(&mut self, other: &Self) -> bool {
+        take_greater(self, other)
     }
 }
 
@@ -81,16 +81,13 @@ impl SubjectRecord {
 }
 
 impl Join for Consent {
-    fn join(&mut self, other: &Self) {
-        self.authorized.join(&other.authorized);
-        self.revoked.join(&other.revoked);
+    fn join(&mut self, other: &Self) -> bool {
+        self.authorized.join(&other.authorized) | self.revoked.join(&other.revoked)
     }
 }
 
 impl Join for SubjectRecord {
-    fn join(&mut self, other: &Self) {
-        self.apps.join(&other.apps);
-        self.deleted.join(&other.deleted);
-        self.addresses.join(&other.addresses);
+    fn join(&mut self, other: &Self) -> bool {
+        self.apps.join(&other.apps) | self.deleted.join(&other.deleted) | self.addresses.join(&other.addresses)
     }
 }
