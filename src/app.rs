@@ -1,5 +1,6 @@
 //! The wiring: the only room that names every concrete type. [`Core`] is what commands and daemon share; [`serve`] is the daemon.
 
+pub mod explain;
 mod keys;
 mod rerun;
 mod serve;

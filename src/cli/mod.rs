@@ -5,6 +5,7 @@
 
 mod config;
 pub mod demo;
+mod explain;
 mod migrate;
 mod quarantine;
 mod serve;
@@ -32,6 +33,8 @@ enum Command {
     Serve(serve::Serve),
     /// Play an incident against a real daemon on this machine, and show who may be mailed and why.
     Demo(demo::Demo),
+    /// Say what a webhook body means.
+    Explain(explain::Explain),
     /// Check a configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -100,6 +103,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(serve) => serve.run(clock).await,
         Command::Demo(demo) => demo.run(clock).await,
+        Command::Explain(explain) => explain.run(clock).await,
         Command::Config(config) => config.run(),
         Command::Migrate(migrate) => migrate.run(clock).await,
         Command::Token(token) => token.run(clock).await,
