@@ -9,6 +9,7 @@ mod crash;
 mod daemon;
 mod end_to_end;
 mod demo;
+mod explain;
 mod feeds;
 mod lifeline;
 mod postgres;
