@@ -9,6 +9,7 @@ mod crash;
 mod daemon;
 mod end_to_end;
 mod demo;
+mod doctor;
 mod explain;
 mod feeds;
 mod lifeline;
