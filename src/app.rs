@@ -1,10 +1,12 @@
 //! The wiring: the only room that names every concrete type. [`Core`] is what commands and daemon share; [`serve`] is the daemon.
 
+pub mod explain;
 mod keys;
 mod rerun;
 mod serve;
 mod sources;
 
+pub use keys::read as read_keys;
 pub use rerun::{Rerun, rerun};
 pub use serve::{Bound, StoreMetrics, serve};
 pub use sources::{endpoints, rules};
@@ -147,7 +149,8 @@ pub fn mint_token() -> (String, Vec<u8>) {
     mint(bytes)
 }
 
-fn key_file(config: &Config) -> PathBuf {
+/// Where the root secrets are.
+pub fn key_file(config: &Config) -> PathBuf {
     config.keys.file.clone().unwrap_or_else(|| config.store.data_dir.join("keys.toml"))
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -36,13 +36,27 @@ struct WrittenKey {
 /// # Errors
 /// When the file is missing and may not be made, or is not what this module writes.
 pub fn load(path: &Path, may_create: bool, random: fn(&mut [u8])) -> anyhow::Result<Keyring> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && may_create => create(path, random)?,
-        Err(e) => bail!("keys.file: cannot read {}: {}", path.display(), e.kind()),
-    };
+    match std::fs::read_to_string(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && may_create => parse(path, &create(path, random)?),
+        text => parse(path, &text.map_err(|e| unreadable(path, &e))?),
+    }
+}
+
+/// Reads the key file as it is.
+///
+/// # Errors
+/// When it is missing, or is not what this module writes.
+pub fn read(path: &Path) -> anyhow::Result<Keyring> {
+    parse(path, &std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    anyhow::anyhow!("keys.file: cannot read {}: {}", path.display(), error.kind())
+}
+
+fn parse(path: &Path, text: &str) -> anyhow::Result<Keyring> {
     let file: KeyFile =
-        toml::from_str(&text).map_err(|e| anyhow::anyhow!("keys.file {}: {}", path.display(), e.message()))?;
+        toml::from_str(text).map_err(|e| anyhow::anyhow!("keys.file {}: {}", path.display(), e.message()))?;
     let mut roots = Vec::new();
     for (i, key) in file.keys.iter().enumerate() {
         let secret = STANDARD.decode(&key.secret).ok().and_then(|bytes| <[u8; ROOT_LEN]>::try_from(bytes).ok());

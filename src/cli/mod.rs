@@ -5,6 +5,8 @@
 
 mod config;
 pub mod demo;
+mod doctor;
+mod explain;
 mod migrate;
 mod quarantine;
 mod serve;
@@ -32,6 +34,10 @@ enum Command {
     Serve(serve::Serve),
     /// Play an incident against a real daemon on this machine, and show who may be mailed and why.
     Demo(demo::Demo),
+    /// Say what is wrong with this installation, and what to do about it.
+    Doctor(doctor::Doctor),
+    /// Say what a webhook body means.
+    Explain(explain::Explain),
     /// Check a configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -100,6 +106,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(serve) => serve.run(clock).await,
         Command::Demo(demo) => demo.run(clock).await,
+        Command::Doctor(doctor) => doctor.run(clock).await,
+        Command::Explain(explain) => explain.run(clock).await,
         Command::Config(config) => config.run(),
         Command::Migrate(migrate) => migrate.run(clock).await,
         Command::Token(token) => token.run(clock).await,

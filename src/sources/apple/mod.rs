@@ -29,8 +29,8 @@ use self::key_set::NoKey;
 use self::notification::Reading;
 use super::{HookSource, Receiving, Refusal, Request, Translation};
 
-/// A notification is about 1 KB.
-const LARGEST_BODY: usize = 256 * 1024;
+/// The largest body taken. A notification is about 1 KB.
+pub const LARGEST_BODY: usize = 256 * 1024;
 
 /// One endpoint for Apple's notifications.
 pub struct AppleSource {

@@ -26,16 +26,24 @@ use crate::domain::ids::TeamId;
 use crate::domain::time::Timestamp;
 use raw::RawDelivery;
 
-/// SNS sends at most 256 KB of message; escaped into an envelope it may be several times that.
-const BODY_LIMIT: usize = 1024 * 1024;
+/// The largest body taken. SNS sends at most 256 KB of message; escaped into an envelope it may be several times that.
+pub const BODY_LIMIT: usize = 1024 * 1024;
 
 /// One configured endpoint of SES.
 pub struct SesSource {
     team: TeamId,
-    topics: BTreeSet<String>,
+    topics: Topics,
     raw: RawDelivery,
     verifier: Arc<Verifier>,
     rules: Arc<RuleBook>,
+}
+
+/// Whose messages are taken.
+enum Topics {
+    /// Those of the topics on the list, compared exactly.
+    Listed(BTreeSet<String>),
+    /// Everybody's.
+    Any,
 }
 
 impl SesSource {
@@ -54,11 +62,17 @@ impl SesSource {
         }
         Ok(Self {
             team: endpoint.team.clone(),
-            topics: endpoint.topics.iter().cloned().collect(),
+            topics: Topics::Listed(endpoint.topics.iter().cloned().collect()),
             raw,
             verifier,
             rules,
         })
+    }
+
+    /// An endpoint of every topic there is. Only for showing what a body would mean: a sound signature alone proves just that some
+    /// topic of some AWS account sent it.
+    pub fn of_any_topic(team: TeamId, verifier: Arc<Verifier>, rules: Arc<RuleBook>) -> Self {
+        Self { team, topics: Topics::Any, raw: RawDelivery::new(None), verifier, rules }
     }
 
     async fn read(&self, request: Request<'_>) -> Result<Translation, Refusal> {
@@ -89,7 +103,10 @@ impl SesSource {
 
     async fn read_envelope(&self, body: &Value, received_at: Timestamp) -> Result<Translation, Refusal> {
         let envelope = Envelope::read(body).map_err(|because| Refusal::new(403, "malformed_envelope", because))?;
-        let listed = |arn: &str| self.topics.contains(arn);
+        let listed = |arn: &str| match &self.topics {
+            Topics::Listed(topics) => topics.contains(arn),
+            Topics::Any => true,
+        };
         let Verified { envelope, version } = self.verifier.verify(envelope, listed, received_at).await?;
         let mut translation = Translation::default();
         match (envelope.message_type, envelope.confirmation) {
@@ -104,9 +121,11 @@ impl SesSource {
             (_, _) => translation.actions.push(Action::SubscriptionEnded { topic_arn: envelope.topic_arn }),
         }
         translation.authentic = Some(true);
-        translation.because = match version {
-            Version::One => "signature version 1 verified, topic allowed".into(),
-            Version::Two => "signature version 2 verified, topic allowed".into(),
+        translation.because = match (version, &self.topics) {
+            (Version::One, Topics::Listed(_)) => "signature version 1 verified, topic allowed".into(),
+            (Version::Two, Topics::Listed(_)) => "signature version 2 verified, topic allowed".into(),
+            (Version::One, Topics::Any) => "signature version 1 verified, topic not checked".into(),
+            (Version::Two, Topics::Any) => "signature version 2 verified, topic not checked".into(),
         };
         Ok(translation)
     }

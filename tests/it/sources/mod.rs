@@ -3,5 +3,5 @@
 mod apple;
 mod braze;
 mod ses;
-mod sns;
+pub mod sns;
 mod sparkpost;
