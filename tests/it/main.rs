@@ -8,7 +8,6 @@ mod config;
 mod crash;
 mod daemon;
 mod demo;
-mod end_to_end;
 mod doctor;
 mod end_to_end;
 mod explain;

@@ -85,7 +85,8 @@ async fn put(world: &World, addresses: &HashMap<AddressAt, AddressRow>, subjects
 }
 
 async fn a_full_record_comes_back_as_it_went_in(world: World) {
-    let row = AddressRow { record: full(), version: 7, settle_at: Some(at(1)), keep_until: Some(at(2)) };
+    let row =
+        AddressRow { record: full(), version: 7, settle_at: Some(at(1)), keep_until: Some(at(2)), subject_asks: false };
     let addresses = HashMap::from([((team(), key(1)), row.clone())]);
     let subjects = HashMap::from([((team(), sub(1)), SubjectRow { record: full_subject(), version: 8 })]);
     put(&world, &addresses, &subjects).await;
@@ -95,7 +96,13 @@ async fn a_full_record_comes_back_as_it_went_in(world: World) {
     assert!(tx.addresses(&[]).await.unwrap().is_empty() && tx.subjects(&[]).await.unwrap().is_empty());
     drop(tx);
     // Written again, all of it is replaced.
-    let blank = AddressRow { record: AddressRecord::default(), version: 9, settle_at: None, keep_until: None };
+    let blank = AddressRow {
+        record: AddressRecord::default(),
+        version: 9,
+        settle_at: None,
+        keep_until: None,
+        subject_asks: false,
+    };
     let addresses = HashMap::from([((team(), key(1)), blank)]);
     let subjects = HashMap::from([((team(), sub(1)), SubjectRow { record: SubjectRecord::default(), version: 9 })]);
     put(&world, &addresses, &subjects).await;
@@ -106,7 +113,7 @@ async fn a_full_record_comes_back_as_it_went_in(world: World) {
 }
 
 async fn five_thousand_rows_go_in_and_come_back_at_once(world: World) {
-    let row = |n| AddressRow { record: full(), version: n, settle_at: None, keep_until: None };
+    let row = |n| AddressRow { record: full(), version: n, settle_at: None, keep_until: None, subject_asks: false };
     let addresses: HashMap<_, _> = (0..5_000).map(|n| ((team(), key(n)), row(n as i64))).collect();
     let subject = |n| SubjectRow { record: full_subject(), version: n };
     let subjects: HashMap<_, _> = (0..5_000).map(|n| ((team(), sub(n)), subject(n as i64))).collect();
@@ -122,7 +129,13 @@ async fn five_thousand_rows_go_in_and_come_back_at_once(world: World) {
 }
 
 async fn a_place_is_team_and_key(world: World) {
-    let row = |n| AddressRow { record: AddressRecord::default(), version: n, settle_at: None, keep_until: None };
+    let row = |n| AddressRow {
+        record: AddressRecord::default(),
+        version: n,
+        settle_at: None,
+        keep_until: None,
+        subject_asks: false,
+    };
     let teams = ODD.map(TeamId::new);
     let addresses: HashMap<_, _> = (1..).zip(&teams).map(|(n, team)| ((team.clone(), key(1)), row(n))).collect();
     put(&world, &addresses, &HashMap::new()).await;
@@ -141,7 +154,7 @@ async fn odd_names_inside_a_record_come_back(world: World) {
         record.listed.insert(Esp::new(text), fact(n));
         subject.apps.insert(AppId::new(text), Consent { authorized: Some(fact(n)), revoked: None });
     }
-    let row = AddressRow { record, version: 1, settle_at: None, keep_until: None };
+    let row = AddressRow { record, version: 1, settle_at: None, keep_until: None, subject_asks: false };
     let addresses = HashMap::from([((team(), key(1)), row)]);
     let subjects = HashMap::from([((team(), sub(1)), SubjectRow { record: subject, version: 1 })]);
     put(&world, &addresses, &subjects).await;
@@ -156,6 +169,7 @@ async fn what_is_due_comes_longest_due_first(world: World) {
         version: 1,
         settle_at: seconds.map(at),
         keep_until: None,
+        subject_asks: false,
     };
     let addresses: HashMap<_, _> = [Some(30), Some(10), None, Some(20), Some(21)]
         .into_iter()

@@ -106,6 +106,7 @@ async fn an_unflagged_address_goes_with_all_that_names_it(world: World) {
         version: 1,
         settle_at: None,
         keep_until: keep.map(at),
+        subject_asks: false,
     };
     let rows = HashMap::from([
         ((team(), key(1)), row(Some(10))),

@@ -14,7 +14,7 @@ use relaywatch::domain::keyring::{Keyring, Root};
 use relaywatch::domain::policy::{Class, Policy};
 use relaywatch::domain::stream::{Provider, Stream, StreamBook};
 use relaywatch::domain::time::Timestamp;
-use relaywatch::domain::verdict::{Answer, Desired, DesiredState, Question, Reason, Verdict, decide};
+use relaywatch::domain::verdict::{Answer, Desired, DesiredState, Moment, Question, Reason, Verdict, decide};
 use relaywatch::intake::{
     Bounds, Context, Destination, Erasure, ErasureDone, Intake, IntakeError, Receipt, Submission,
 };
@@ -186,7 +186,9 @@ impl World {
         let mut view = tx.views(&at, &context.policy).await.expect("views").remove(0);
         view.on_relay_domain = address.on_relay_domain();
         view.around.esps = ["ses", "sparkpost"].map(Esp::new).into();
-        decide(&asked.question, &view, &context.policy, self.now(), self.now(), &head)
+        let now = self.now();
+        let moment = Moment { now, as_of: now, cursor: &head, policy_version: &context.policy_version };
+        decide(&asked.question, &view, &context.policy, moment)
     }
 
     /// Answer and reason of the verdict at this moment.
@@ -245,7 +247,9 @@ pub fn door(store: &Store, clock: &Clock, keys: &[u32]) -> Intake {
             stream(NEWS, Provider::Sparkpost),
             stream(RECEIPTS, Provider::Ses),
         ])),
+        policy_version: Policy::default().version(),
         policy: Policy::default(),
+        index: Arc::default(),
         destinations: vec![destination(CRM, None), destination(SHOP, Some("shop"))],
         random: relaywatch::app::random,
         clock: clock.clone(),
