@@ -260,7 +260,7 @@ mod tests {
             (
                 "RELAYWATCH__LIMITS__QUEUE",
                 "1",
-                "limits.queue: unknown field `queue`, expected `queue_bytes` or `retry_after`",
+                "limits.queue: unknown field `queue`, expected one of `queue_bytes`, `retry_after`, `commit_timeout`",
             ),
             (
                 "RELAYWATCH__SERVER__API_LISTEN__PORT",

@@ -146,9 +146,10 @@ impl Hooks {
         received_at: Timestamp,
     ) -> Result<(usize, usize), No> {
         let context = self.intake.context();
-        // A batch of one is known by its event; asking for it would cost a read for each message of SNS.
-        let batch = translation.batch.as_ref().filter(|_| translation.events.len() > 1);
-        let batch = batch.map(|id| context.keyring.event(&Identity::new("batch", &[source, endpoint, id])));
+        let batch = translation
+            .batch
+            .as_ref()
+            .map(|id| context.keyring.event(&Identity::new("batch", &[source, endpoint, id])));
         if let Some(batch) = batch
             && self.intake.knows(batch).await.map_err(|e| self.unavailable(&e))?
         {

@@ -49,7 +49,8 @@ pub struct Translation {
     pub actions: Vec<Action>,
     /// Kinds this version has no meaning for, counted and kept visible (class or type names, cut to 64 bytes).
     pub unknown: Vec<String>,
-    /// The provider's id of the whole batch, where it has one: a known batch is answered at once.
+    /// The provider's id of the whole batch, where there are batches: a known one is answered at once. A message of SNS is known by
+    /// its events.
     pub batch: Option<String>,
 }
 

@@ -1,6 +1,8 @@
 //! Every statement of the store by name, so that a test can prepare each on the databases it is for.
 
-use super::{cells, events, leases, log, migrate, outbox, people, quarantine, records, registry, retention, tee};
+use super::{
+    cells, events, glances, leases, log, migrate, outbox, people, quarantine, records, registry, retention, tee,
+};
 
 /// One statement, as each database gets it; `None` where it is only for the other.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +40,8 @@ pub const STATEMENTS: &[Statement] = statements! {
     twin cells [ADD]
     one events [AFTER, OLDEST, OF_ADDRESS]
     twin events [INSERT]
+    one glances [TEAMS, ERASED]
+    twin glances [PACKED]
     one leases [DECLARE, CLAIM, FINISH]
     one log [LOCK_HEAD, ADVANCE_HEAD, READ_HEAD, IS_SEEN]
     twin log [ALREADY_SEEN, MARK_SEEN]

@@ -112,7 +112,6 @@ impl SesSource {
         match (envelope.message_type, envelope.confirmation) {
             (MessageType::Notification, _) => {
                 translation = self.translate(envelope.message.as_bytes(), envelope.sent_at);
-                translation.batch = Some(envelope.message_id);
             }
             (MessageType::SubscriptionConfirmation, Some((_, token))) => {
                 translation.actions.push(Action::ConfirmSubscription { topic_arn: envelope.topic_arn, token });
