@@ -7,6 +7,8 @@ mod daemon;
 mod lifeline;
 mod postgres;
 mod privacy;
+mod properties;
 mod sources;
 mod store;
+mod stories;
 mod world;
