@@ -63,8 +63,9 @@ fn returns(p: &Prepared, erased: &HashMap<Mark, Timestamp>) -> bool {
 fn is_gone(p: &Prepared, erased: &HashMap<Mark, Timestamp>, back: &Back) -> bool {
     let was_erased = |kind: &str| p.marks.iter().any(|mark| mark.1 == kind && erased.contains_key(mark));
     let subject_back = was_erased("sub") && back.has(p, "sub");
-    p.marks.iter().any(|mark| {
-        let later = |erased_at: &Timestamp| p.row.occurred_at > *erased_at;
-        erased.get(mark).is_some_and(|at| !back.has(p, mark.1) && !(mark.1 == "address" && subject_back && later(at)))
-    })
+    let lets_in = |mark: &Mark, erased_at: &Timestamp| {
+        let brought_along = mark.1 == "address" && subject_back && p.row.occurred_at > *erased_at;
+        brought_along || back.has(p, mark.1)
+    };
+    p.marks.iter().any(|mark| erased.get(mark).is_some_and(|erased_at| !lets_in(mark, erased_at)))
 }

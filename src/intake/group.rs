@@ -183,15 +183,15 @@ fn seal_new(
     known_subjects: &HashMap<SubjectAt, SubjectRow>,
     sealed: &mut Vec<SealedRow>,
 ) {
-    if let (Some((key, address)), Some(at), true) = (&p.address, p.place(), p.delta.address.is_some()) {
-        if !known.contains_key(&at) {
-            sealed.push(seal(context, &p.row.team, "address", &key.to_string(), Address::expose(address)));
-        }
+    if let (Some((key, address)), Some(at), true) = (&p.address, p.place(), p.delta.address.is_some())
+        && !known.contains_key(&at)
+    {
+        sealed.push(seal(context, &p.row.team, "address", &key.to_string(), Address::expose(address)));
     }
-    if let (Some((key, sub)), Some(at), true) = (&p.sub, p.subject_place(), p.delta.subject.is_some()) {
-        if !known_subjects.contains_key(&at) {
-            sealed.push(seal(context, &p.row.team, "sub", &key.to_string(), Sub::expose(sub)));
-        }
+    if let (Some((key, sub)), Some(at), true) = (&p.sub, p.subject_place(), p.delta.subject.is_some())
+        && !known_subjects.contains_key(&at)
+    {
+        sealed.push(seal(context, &p.row.team, "sub", &key.to_string(), Sub::expose(sub)));
     }
 }
 

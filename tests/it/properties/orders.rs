@@ -1,6 +1,7 @@
 //! The same set of events, in any order and repetition, gives the same records, verdicts and desired states.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use proptest::prelude::*;
@@ -90,12 +91,15 @@ fn answers(folded: &Folded, now: Timestamp) -> (Vec<Verdict>, Vec<Desired>) {
     (questions().into_iter().map(verdict).collect(), held.to_vec())
 }
 
-fn numbered(said: Vec<Said>) -> Vec<(usize, Said)> {
+/// A set whose members keep their number, and so their identity, wherever they stand.
+type Numbered = Vec<(usize, Said)>;
+
+fn numbered(said: Vec<Said>) -> Numbered {
     said.into_iter().enumerate().collect()
 }
 
 /// The set, the same shuffled, and some of it again.
-fn shuffled(most: usize) -> impl Strategy<Value = (Vec<(usize, Said)>, Vec<(usize, Said)>)> {
+fn shuffled(most: usize) -> impl Strategy<Value = (Numbered, Numbered)> {
     let set = set(most).prop_map(numbered);
     (set, proptest::collection::vec(any::<Index>(), 0..10)).prop_flat_map(|(set, again)| {
         let mut more = set.clone();
@@ -141,7 +145,7 @@ proptest! {
 type Telling = Vec<Vec<Vec<Told>>>;
 
 /// Cuts a telling at random: into moments, and each into requests that share a group or not as it happens.
-fn telling(most: usize) -> impl Strategy<Value = (Vec<(usize, Said)>, Telling)> {
+fn telling(most: usize) -> impl Strategy<Value = (Numbered, Telling)> {
     (shuffled(most), any::<u64>()).prop_map(|((set, other), seed)| {
         let mut cuts = seed | 1;
         let mut cut = |of: u64| {
@@ -174,7 +178,7 @@ async fn after(moments: Telling) -> Vec<Outcome> {
         }
     }
     let mut all = Vec::new();
-    for span in [0 * DAY, 7 * HOUR, 2 * DAY, 40 * DAY] {
+    for span in [Duration::ZERO, 7 * HOUR, 2 * DAY, 40 * DAY] {
         world.pass(span);
         world.settle().await;
         let mut verdicts = Vec::new();
