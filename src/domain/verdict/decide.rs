@@ -45,19 +45,19 @@ pub fn decide(question: &Question, view: &View, policy: &Policy, moment: Moment<
         Answer::Suppressed => false,
         Answer::Unknown => policy.send_unseen(question.class),
     };
-    if row.answer != Answer::Suppressed {
-        if let Some(limit) = deciding_limit(question, view, &limits) {
-            send = false;
-            if row.answer != Answer::Hold {
-                let evidence = limit.esp.as_ref().and_then(|esp| listed(view.address.as_ref()?, esp));
-                row = Row {
-                    answer: Answer::Hold,
-                    reason: limit.reason,
-                    scope: limit.scope,
-                    evidence: evidence.map(|f| (f, Kind::HardBounce)).into_iter().collect(),
-                    changes_at: None,
-                };
-            }
+    if row.answer != Answer::Suppressed
+        && let Some(limit) = deciding_limit(question, view, &limits)
+    {
+        send = false;
+        if row.answer != Answer::Hold {
+            let evidence = limit.esp.as_ref().and_then(|esp| listed(view.address.as_ref()?, esp));
+            row = Row {
+                answer: Answer::Hold,
+                reason: limit.reason,
+                scope: limit.scope,
+                evidence: evidence.map(|f| (f, Kind::HardBounce)).into_iter().collect(),
+                changes_at: None,
+            };
         }
     }
     let usable = now.plus(policy.staleness(question.class));
@@ -110,10 +110,10 @@ pub(super) fn user_row(question: &Question, view: &View, policy: &Policy, now: T
 
 /// Erased, deleted, superseded, revoked: who has gone.
 fn left(question: &Question, view: &View, subject: Option<&SubjectRecord>, policy: &Policy) -> Option<Row> {
-    if let Some(erased) = view.erased_at {
-        if subject.and_then(SubjectRecord::authorized).is_none_or(|a| a <= erased) {
-            return Some(row(Answer::Suppressed, Reason::Erased, vec![]));
-        }
+    if let Some(erased) = view.erased_at
+        && subject.and_then(SubjectRecord::authorized).is_none_or(|a| a <= erased)
+    {
+        return Some(row(Answer::Suppressed, Reason::Erased, vec![]));
     }
     let subject = subject?;
     if let Some(deleted) = subject.deleted {
@@ -185,10 +185,10 @@ fn bounced(view: &View, record: &AddressRecord, policy: &Policy, now: Timestamp,
         Standing::Held { by, .. } | Standing::Lapsed { by, .. } => Some(by),
         Standing::Gone { second, .. } => Some(second),
     };
-    if let (Some(lifted), Some(newest)) = (lifted, newest) {
-        if !newest.stands(Some(lifted)) {
-            return row(Answer::Sendable, Reason::Released, vec![(lifted, Kind::OperatorOverride)]);
-        }
+    if let (Some(lifted), Some(newest)) = (lifted, newest)
+        && !newest.stands(Some(lifted))
+    {
+        return row(Answer::Sendable, Reason::Released, vec![(lifted, Kind::OperatorOverride)]);
     }
     match judged {
         Standing::Gone { first, second } => {

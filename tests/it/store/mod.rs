@@ -16,6 +16,8 @@ mod statements;
 
 use relaywatch::domain::ids::{AddressKey, EventKey, SubKey, TeamId};
 use relaywatch::domain::time::Timestamp;
+use relaywatch::store::Store;
+use sqlx::{AssertSqlSafe, Executor};
 
 use crate::world::{START, TEAM};
 
@@ -50,6 +52,15 @@ const ODD: [&str; 9] = [
     "null",
     "00012e5",
 ];
+
+/// Runs a statement on the database itself, past the store.
+async fn execute(store: &Store, sql: &str) {
+    let done = match store {
+        Store::Sqlite { write, .. } => write.execute(AssertSqlSafe(sql)).await.map(|done| done.rows_affected()),
+        Store::Postgres(pool) => pool.execute(AssertSqlSafe(sql)).await.map(|done| done.rows_affected()),
+    };
+    done.unwrap();
+}
 
 fn team() -> TeamId {
     TeamId::new(TEAM)

@@ -5,9 +5,9 @@ use relaywatch::domain::ids::Esp;
 use relaywatch::domain::keyring::Sealed;
 use relaywatch::intake::{IntakeError, Submission, UnreadPart};
 use relaywatch::store::{Store, TeeRow};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 
-use super::{on_both, team};
+use super::{execute, on_both, team};
 use crate::world::{ANN, ANN_SUB, BEN, Told, World, authorized, delivered, user_not_found};
 
 on_both! {
@@ -17,24 +17,14 @@ on_both! {
     a_database_that_is_not_right_is_no_fault_of_the_events,
 }
 
-/// Runs statements on the database itself.
-async fn execute(store: &Store, statements: &[&str]) {
-    for sql in statements {
-        match store {
-            Store::Sqlite { write, .. } => drop(write.execute(AssertSqlSafe(*sql)).await.unwrap()),
-            Store::Postgres(pool) => drop(pool.execute(AssertSqlSafe(*sql)).await.unwrap()),
-        }
-    }
-}
-
 /// Makes the database refuse every event with the endpoint's own id `poison`.
 async fn refuse_poison(store: &Store) {
-    let sqlite = ["CREATE TRIGGER poison BEFORE INSERT ON events WHEN NEW.provider_id = 'poison' BEGIN \
-                   SELECT RAISE(ABORT, 'poison'); END"];
-    let postgres = ["ALTER TABLE events ADD CONSTRAINT poison CHECK (provider_id <> 'poison')"];
+    let sqlite = "CREATE TRIGGER poison BEFORE INSERT ON events WHEN NEW.provider_id = 'poison' BEGIN \
+                   SELECT RAISE(ABORT, 'poison'); END";
+    let postgres = "ALTER TABLE events ADD CONSTRAINT poison CHECK (provider_id <> 'poison')";
     match store {
-        Store::Sqlite { .. } => execute(store, &sqlite).await,
-        Store::Postgres(_) => execute(store, &postgres).await,
+        Store::Sqlite { .. } => execute(store, sqlite).await,
+        Store::Postgres(_) => execute(store, postgres).await,
     }
 }
 
@@ -91,7 +81,7 @@ async fn what_came_with_a_poison_event_is_stored_all_the_same(world: World) {
 
 async fn a_corrupt_record_costs_only_its_own_events(world: World) {
     world.receive_all(&[delivered(ANN), delivered(BEN)]).await;
-    execute(&world.store, &["UPDATE address_records SET facts = '{\"ok\":7}' WHERE version = 1"]).await;
+    execute(&world.store, "UPDATE address_records SET facts = '{\"ok\":7}' WHERE version = 1").await;
     let receipt = world.receive_all(&[delivered(ANN), delivered(BEN), delivered(&person(1))]).await;
     assert_eq!(receipt.new, 2);
     let parts = world.read().await.quarantined(10).await.unwrap();
@@ -100,12 +90,12 @@ async fn a_corrupt_record_costs_only_its_own_events(world: World) {
 }
 
 async fn a_database_that_is_not_right_is_no_fault_of_the_events(world: World) {
-    execute(&world.store, &["ALTER TABLE events RENAME TO elsewhere"]).await;
+    execute(&world.store, "ALTER TABLE events RENAME TO elsewhere").await;
     let told = delivered(ANN);
     let refused = world.submit(std::slice::from_ref(&told)).await.unwrap_err();
     assert!(matches!(refused, IntakeError::Unavailable(_)), "{refused}");
     assert_eq!(world.read().await.count_quarantined().await.unwrap(), 0, "nothing was put aside for good");
-    execute(&world.store, &["ALTER TABLE elsewhere RENAME TO events"]).await;
+    execute(&world.store, "ALTER TABLE elsewhere RENAME TO events").await;
     assert_eq!(world.receive(told).await.new, 1);
 }
 

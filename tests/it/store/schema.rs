@@ -6,9 +6,7 @@ use std::path::Path;
 
 use relaywatch::store::{MIGRATIONS, Store, StoreError};
 
-use sqlx::AssertSqlSafe;
-
-use super::on_both;
+use super::{execute, on_both};
 use crate::postgres;
 use crate::world::World;
 
@@ -130,18 +128,6 @@ async fn a_database_of_this_version_is_taken(world: World) {
     world.store.check_schema().await.unwrap();
 }
 
-/// Executes a statement in which `{X}` stands for some bytes.
-async fn execute(store: &Store, sql: &str) {
-    match store {
-        Store::Sqlite { write, .. } => {
-            drop(sqlx::query(AssertSqlSafe(sql.replace("{X}", "x'00'"))).execute(write).await.unwrap());
-        }
-        Store::Postgres(pool) => {
-            drop(sqlx::query(AssertSqlSafe(sql.replace("{X}", "'\\x00'"))).execute(pool).await.unwrap());
-        }
-    }
-}
-
 async fn refusal(store: &Store) -> String {
     match store.check_schema().await.unwrap_err() {
         StoreError::Schema(why) => why,
@@ -153,23 +139,34 @@ async fn a_pending_migration_is_refused_by_number(world: World) {
     execute(&world.store, "DELETE FROM _sqlx_migrations").await;
     assert_eq!(refusal(&world.store).await, "migration 1 is pending");
     // As many as are known, but not the same.
-    execute(&world.store, UNKNOWN).await;
+    apply_of_tomorrow(&world.store).await;
     assert_eq!(refusal(&world.store).await, "migration 1 is pending");
     execute(&world.store, "DROP TABLE _sqlx_migrations").await;
     assert_eq!(refusal(&world.store).await, "migration 1 is pending", "of a database that was never migrated");
 }
 
-const UNKNOWN: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-     VALUES (9999, 'of tomorrow', TRUE, {X}, 1)";
+/// Some bytes, as the database writes them.
+fn bytes(store: &Store) -> &'static str {
+    match store {
+        Store::Sqlite { .. } => "x'00'",
+        Store::Postgres(_) => "'\\x00'",
+    }
+}
+
+async fn apply_of_tomorrow(store: &Store) {
+    let columns = "version, description, success, checksum, execution_time";
+    let values = format!("9999, 'of tomorrow', TRUE, {}, 1", bytes(store));
+    execute(store, &format!("INSERT INTO _sqlx_migrations ({columns}) VALUES ({values})")).await;
+}
 
 async fn an_unknown_migration_is_refused_by_number(world: World) {
-    execute(&world.store, UNKNOWN).await;
+    apply_of_tomorrow(&world.store).await;
     assert_eq!(refusal(&world.store).await, "migration 9999 is unknown to this version");
     assert!(matches!(world.store.migrate().await, Err(StoreError::Schema(_))), "nor does migrating touch it");
 }
 
 async fn a_migration_applied_from_another_text_is_refused(world: World) {
-    execute(&world.store, "UPDATE _sqlx_migrations SET checksum = {X}").await;
+    execute(&world.store, &format!("UPDATE _sqlx_migrations SET checksum = {}", bytes(&world.store))).await;
     assert_eq!(refusal(&world.store).await, "migration 1 is not the one that was applied");
 }
 

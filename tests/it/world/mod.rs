@@ -100,11 +100,6 @@ impl World {
         Self::open(store, place, keys, clock.now()).await
     }
 
-    /// Another door before the same store, as another replica has one.
-    pub fn another_door(&self) -> Intake {
-        door(&self.store, &self.clock, &[1])
-    }
-
     /// The folder of a world on SQLite.
     pub fn folder(&self) -> &std::path::Path {
         match &self.place {
@@ -243,10 +238,7 @@ pub fn door(store: &Store, clock: &Clock, keys: &[u32]) -> Intake {
     };
     let context = Context {
         keyring: Arc::new(Keyring::new(&roots).expect("keys")),
-        streams: ArcSwap::from_pointee(StreamBook::new(vec![
-            stream(NEWS, Provider::Sparkpost),
-            stream(RECEIPTS, Provider::Ses),
-        ])),
+        streams: ArcSwap::from_pointee(StreamBook::new(streams())),
         policy_version: Policy::default().version(),
         policy: Policy::default(),
         index: Arc::default(),
@@ -260,9 +252,13 @@ pub fn door(store: &Store, clock: &Clock, keys: &[u32]) -> Intake {
     intake
 }
 
-fn stream(way: Way, provider: Provider) -> Stream {
-    let text = serde_json::json!({"name": way.stream, "team": TEAM, "from_domain": way.from, "provider": provider});
-    serde_json::from_value(text).expect("a stream")
+/// The registered streams.
+pub fn streams() -> Vec<Stream> {
+    let stream = |way: Way, provider: Provider| {
+        let text = serde_json::json!({"name": way.stream, "team": TEAM, "from_domain": way.from, "provider": provider});
+        serde_json::from_value(text).expect("a stream")
+    };
+    vec![stream(NEWS, Provider::Sparkpost), stream(RECEIPTS, Provider::Ses)]
 }
 
 /// A question under way.
@@ -277,6 +273,10 @@ pub fn may(address: &str) -> Asked {
 }
 
 impl Asked {
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+
     pub fn on(mut self, way: Way) -> Self {
         self.question.stream = Some((StreamName::new(way.stream), Esp::new(way.esp)));
         self
@@ -297,4 +297,9 @@ impl From<&str> for Asked {
     fn from(address: &str) -> Self {
         may(address)
     }
+}
+
+/// A moment at which the view is as fresh as can be.
+pub fn moment(now: Timestamp) -> Moment<'static> {
+    Moment { now, as_of: now, cursor: "1", policy_version: "1" }
 }
