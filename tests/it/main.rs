@@ -15,6 +15,7 @@ mod feeds;
 mod lifeline;
 mod postgres;
 mod privacy;
+mod private_paths;
 mod sources;
 mod stage;
 mod store;
