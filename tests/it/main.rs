@@ -13,6 +13,7 @@ mod end_to_end;
 mod explain;
 mod feeds;
 mod lifeline;
+mod overload;
 mod postgres;
 mod privacy;
 mod private_paths;
