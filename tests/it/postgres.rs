@@ -4,7 +4,8 @@
 //! one itself when the first test asks. A test never goes without: no server is a failure.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::sync::LazyLock;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -20,7 +21,13 @@ const VARIABLE: &str = "RELAYWATCH_TEST_POSTGRES";
 static SERVER: LazyLock<Result<Url, String>> = LazyLock::new(|| {
     let text = match std::env::var(VARIABLE) {
         Ok(text) => text,
-        Err(_) => start()?,
+        Err(_) => {
+            let server = start()?;
+            let url = server.url().to_owned();
+            // It lives as long as this process.
+            std::mem::forget(server);
+            url
+        }
     };
     Url::parse(&text).map_err(|error| format!("{VARIABLE} is not a URL: {error}"))
 });
@@ -70,11 +77,49 @@ impl Drop for TestDatabase {
     }
 }
 
+/// A server of its own, for a test that stops it or looks at its files.
+pub struct TestServer {
+    url: String,
+    folder: PathBuf,
+    child: Child,
+}
+
+impl TestServer {
+    /// The administrator's address of it, and of a database to use.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        // The script removes the folder before it ends.
+        lifeline::signal(&self.child, "TERM");
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts a server for the caller alone.
+pub fn server() -> TestServer {
+    start().unwrap_or_else(|why| panic!("no PostgreSQL for this test: {why}"))
+}
+
+/// Makes a server write what it holds in memory to its files.
+pub async fn checkpoint(url: &str) {
+    let mut admin = PgConnection::connect(url).await.expect("the test server answers");
+    admin.execute("CHECKPOINT").await.expect("a checkpoint");
+}
+
 /// Starts a server that ends, and removes its folder, when this process is gone.
-fn start() -> Result<String, String> {
+fn start() -> Result<TestServer, String> {
     let folder = std::env::temp_dir().join(format!("relaywatch-postgresql-{}", Uuid::now_v7().simple()));
     let mut command = lifeline::bound("TERM", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/components/postgresql"));
-    command.arg(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.arg(&folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = lifeline::spawn(command).map_err(|error| format!("setpriv does not run: {error}"))?;
     let output = child.stdout.take().ok_or("its output is not piped")?;
     let mut url = None;
@@ -83,7 +128,8 @@ fn start() -> Result<String, String> {
             Some((VARIABLE, value)) => url = Some(value.to_owned()),
             // It prints nothing after this, so its pipes may close.
             _ if line == "ready" => {
-                return url.ok_or_else(|| format!("the server started without printing {VARIABLE}"));
+                let url = url.ok_or_else(|| format!("the server started without printing {VARIABLE}"))?;
+                return Ok(TestServer { url, folder, child });
             }
             _ => {}
         }

@@ -52,12 +52,17 @@ pub fn assert_nowhere(marks: &[&str], haystacks: &[(&str, &[u8])]) {
 
 /// Where the marks stand, as `haystack, offset, encoding`; the first place per haystack and form.
 pub fn places(marks: &[&str], haystacks: &[(&str, &[u8])]) -> Vec<String> {
-    let forms: Vec<_> = marks.iter().flat_map(|mark| forms(mark)).collect();
+    places_of(marks.iter().flat_map(|mark| forms(mark)).collect(), haystacks)
+}
+
+/// Where these bytes stand, as `haystack, offset, name`; the first place of each per haystack.
+pub fn places_of(forms: Vec<(&'static str, Vec<u8>)>, haystacks: &[(&str, &[u8])]) -> Vec<String> {
     let needles = Needles::new(forms.iter().map(|(_, bytes)| bytes.as_slice()).collect());
     let mut found = Vec::new();
     for (name, hay) in haystacks {
         for (which, offset) in needles.first_places(hay) {
-            found.push(format!("{name}, byte {offset}: {}", forms[which].0));
+            let around = hay[offset.saturating_sub(60)..(offset + 60).min(hay.len())].escape_ascii();
+            found.push(format!("{name}, byte {offset}: {}, in {around}", forms[which].0));
         }
     }
     found

@@ -42,7 +42,8 @@ pub fn parse<'de, T: serde::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Pro
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let detail = super::problem::without_value(error.inner());
-        if path == "." {
+        // What a client called a field that is none is foreign: a key may be an address as well as a value.
+        if path == "." || detail.starts_with("unknown field") {
             Problem::new(http::StatusCode::BAD_REQUEST, "bad_json", detail)
         } else {
             Problem::field(path, detail)

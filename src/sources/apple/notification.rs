@@ -95,7 +95,7 @@ impl Reading<'_> {
             rule: rule.into(),
             who,
             origin: Origin { app: Some(app), ..Origin::of_team(team) },
-            evidence: Evidence { provider_id: claims.jti.clone(), ..Evidence::default() },
+            evidence: Evidence { provider_id: claims.jti.clone().filter(|id| is_id(id)), ..Evidence::default() },
             occurred_at,
             decision: None,
         })
@@ -121,6 +121,11 @@ fn identity(claims: &Claims, index: usize, kind: Kind, who: &Who, occurred_at: T
         Some(jti) => Identity::new("apple", &["jti", jti, kind.as_str(), sub, address, &index.to_string()]),
         None => Identity::new("apple", &["event", kind.as_str(), sub, address, &occurred_at.micros().to_string()]),
     }
+}
+
+/// What is kept of a `jti` beside the event: an id in Apple's form or a like one. Anything else could be a person.
+fn is_id(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
 }
 
 /// "String or Boolean", Apple's page says.

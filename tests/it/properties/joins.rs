@@ -45,7 +45,9 @@ fn bounces() -> impl Strategy<Value = Bounces> {
         bounce.prop_map(|(fact, not_found, of_recipient, cell)| Bounce { fact, not_found, of_recipient, cell });
     vec(bounce, 0..25).prop_map(|all| {
         let mut bounces = Bounces::default();
-        all.into_iter().for_each(|bounce| drop(bounces.join(&Bounces::of(bounce))));
+        all.into_iter().for_each(|bounce| {
+            bounces.join(&Bounces::of(bounce));
+        });
         bounces
     })
 }
