@@ -99,7 +99,15 @@ async fn an_imported_icloud_address_that_is_not_private_stays_but_is_no_relay_ad
 
 async fn prune(world: &World) {
     let long_ago = start();
-    let cutoffs = Cutoffs { events: long_ago, seen: long_ago, quarantine: long_ago, audit: long_ago, cells: long_ago };
+    let cutoffs = Cutoffs {
+        events: long_ago,
+        seen: long_ago,
+        quarantine: long_ago,
+        audit: long_ago,
+        cells: long_ago,
+        deliveries: long_ago,
+        tee: long_ago,
+    };
     let mut tx = world.store.write().await.unwrap();
     tx.prune(&cutoffs, world.now(), 100).await.unwrap();
     tx.commit().await.unwrap();
