@@ -1,6 +1,7 @@
 //! The wiring: the only room that names every concrete type. [`Core`] is what commands and daemon share; [`serve`] is the daemon.
 
 pub mod explain;
+mod jobs;
 mod keys;
 mod rerun;
 mod serve;
@@ -78,7 +79,7 @@ impl Core {
             policy_version: config.policy.policy().version(),
             policy: config.policy.policy(),
             index: Arc::default(),
-            destinations: Vec::new(),
+            destinations: jobs::destinations(&config),
             random,
             clock: clock.clone(),
             metrics: metrics.clone(),

@@ -9,7 +9,7 @@ use axum::Router;
 use tokio::sync::{mpsc, oneshot};
 
 use super::sources::Endpoints;
-use super::{Core, all_streams, endpoints};
+use super::{Core, all_streams, endpoints, jobs};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::stream::StreamBook;
@@ -96,6 +96,8 @@ pub async fn serve(
     watch.tasks().spawn(operations_listener.serve(operations, limits, http.clone(), watch.clone()));
     gauges(&core);
     follow_log(&core, &shutdown);
+    let scheduler = jobs::scheduler(&core).await?;
+    shutdown.spawn_essential("jobs", scheduler.run(work.clone()));
     follow_streams(&core, &shutdown);
     tracing::info!(hooks = %bound.hooks, api = %bound.api, operations = %bound.operations, "ready");
     if let Some(ready) = ready {
@@ -131,7 +133,7 @@ fn build_hooks(core: &Core, endpoints: &Endpoints, in_flight: &InFlight, shutdow
         clock: core.clock.clone(),
         metrics: core.metrics.hooks.clone(),
         act: act(endpoints, shutdown),
-        tee: Arc::new([]),
+        tee: jobs::tee_names(&core.config).into(),
     }
 }
 

@@ -1,0 +1,73 @@
+//! Wires the scheduled work: what destinations must hear, what Apple's bodies are passed on to, what time settles, what age drops.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::Core;
+use crate::config::Config;
+use crate::intake::Destination;
+use crate::jobs::{
+    DeliverOutbox, JobMetrics, Means, OutboxGauges, OutboxMetrics, OutboxWatch, Outgoing, PassOnTee, Prune, Scheduler,
+    SettleHolds, TeeMetrics, start_deliveries, watch_tee,
+};
+use crate::outputs::system_lookup;
+
+/// The destinations, as intake must know them.
+pub(super) fn destinations(config: &Config) -> Vec<Destination> {
+    let of = |d: &crate::config::destinations::Destination| Destination {
+        name: d.name.clone(),
+        team: d.team.clone(),
+        app: d.app.clone(),
+        delivers: d.mode.delivers(),
+    };
+    config.destinations.0.iter().map(of).collect()
+}
+
+/// Everything that runs on a schedule, ready to run. What a destination only observed so far becomes due when it delivers now.
+///
+/// # Errors
+/// Names the destination or target that cannot be opened.
+pub(super) async fn scheduler(core: &Core) -> anyhow::Result<Scheduler> {
+    let config = &core.config;
+    let means = Means {
+        store: core.store.clone(),
+        keyring: Arc::clone(&core.intake.context().keyring),
+        clock: core.clock.clone(),
+        random: super::random,
+    };
+    let registry = core.metrics.registry();
+    let mut scheduler = Scheduler::new(means.clone(), JobMetrics::register(registry)?)
+        .every(Arc::new(SettleHolds::new(core.intake.clone())))
+        .every(Arc::new(Prune::new(means.clone(), config.retention.clone())));
+    let outbox = OutboxMetrics::register(registry)?;
+    let mut names = Vec::new();
+    let mut opened = Vec::new();
+    for section in &config.destinations.0 {
+        let to = Outgoing::open(section, system_lookup()).with_context(|| format!("destination {}", section.name))?;
+        names.push(section.name.clone());
+        opened.push(to);
+    }
+    let started = start_deliveries(&core.store, &opened, core.clock.now()).await?;
+    if started > 0 {
+        tracing::info!(started, "what was only observed until now is due");
+    }
+    for to in opened.into_iter().filter(|to| to.mode.delivers()) {
+        let job = DeliverOutbox::new(means.clone(), to, outbox.clone());
+        scheduler = scheduler.woken_by(core.intake.head(), Arc::new(job));
+    }
+    OutboxWatch::new(means.clone(), OutboxGauges::register(registry)?, names).on_scrape(&core.metrics);
+    let tee = TeeMetrics::register(registry)?;
+    for section in &config.tee.0 {
+        let job = PassOnTee::open(means.clone(), section, system_lookup(), tee.clone())
+            .with_context(|| format!("tee {}", section.name))?;
+        scheduler = scheduler.woken_by(core.intake.head(), Arc::new(job));
+    }
+    watch_tee(means, tee, tee_names(config), &core.metrics);
+    Ok(scheduler)
+}
+
+/// The names of the targets that Apple's bodies are passed on to.
+pub(super) fn tee_names(config: &Config) -> Vec<String> {
+    config.tee.0.iter().map(|t| t.name.clone()).collect()
+}
