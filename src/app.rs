@@ -1,4 +1,4 @@
-//! The wiring: the only room that names every concrete type. [`Core`] is what commands and daemon share; [`serve`] is the daemon.
+//! The wiring: the only room that names every concrete type. [`Core`] is what commands and daemon share; [`serve()`] is the daemon.
 
 pub mod explain;
 mod jobs;

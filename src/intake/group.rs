@@ -139,10 +139,10 @@ async fn fold_in(
     let mut subjects = known_subjects.clone();
     let mut sealed = Vec::new();
     for (n, p) in taken {
-        if let (Some((_, delta)), Some(at)) = (&p.delta.address, p.place()) {
-            if addresses.touch(at, delta, *n, p, &context.policy, now) {
-                sealed.extend(p.address.as_ref().map(|(key, a)| seal(context, p, "address", key, Address::expose(a))));
-            }
+        if let (Some((_, delta)), Some(at)) = (&p.delta.address, p.place())
+            && addresses.touch(at, delta, *n, p, &context.policy, now)
+        {
+            sealed.extend(p.address.as_ref().map(|(key, a)| seal(context, p, "address", key, Address::expose(a))));
         }
         if let (Some((_, delta)), Some(at)) = (&p.delta.subject, p.subject_place()) {
             let is_new = !subjects.contains_key(&at);

@@ -1,8 +1,8 @@
 //! The baseline of intake: the rows it would write, written by multi-row `INSERT … VALUES` statements and nothing else.
 
 use std::path::Path;
-use std::time::Instant;
 
+use relaywatch::clock::Stopwatch;
 use relaywatch::config::Config;
 use relaywatch::config::store::Backend;
 use relaywatch::store::{MIGRATIONS, Store};
@@ -90,7 +90,7 @@ where
             of_commit
         })
         .collect();
-    let began = Instant::now();
+    let began = Stopwatch::start();
     for of_commit in statements {
         connection.execute("BEGIN").await.expect("begun");
         for statement in of_commit {
@@ -98,7 +98,7 @@ where
         }
         connection.execute("COMMIT").await.expect("committed");
     }
-    events as f64 / super::seconds(began)
+    events as f64 / began.elapsed().as_secs_f64()
 }
 
 /// Keys as random as the real ones.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use relaywatch::clock::Stopwatch;
+
 use super::Asked;
 use super::load::{self, request};
 use super::report::Report;
@@ -17,13 +19,13 @@ pub async fn run(asked: &Asked, report: &mut Report) {
     let marker = folder.join("filled");
     let config = server::config(&folder, None, "");
     if !marker.exists() {
-        let began = std::time::Instant::now();
+        let began = Stopwatch::start();
         fill(&config, asked.addresses).await;
         std::fs::write(&marker, "").expect("written");
         report
             .note(format!("filling the store with {} addresses", asked.addresses), format!("{:.1?}", began.elapsed()));
     }
-    let began = std::time::Instant::now();
+    let began = Stopwatch::start();
     let daemon = Daemon::start(config).await;
     daemon.ready().await;
     let started = began.elapsed();
@@ -104,7 +106,7 @@ async fn bulk(asked: &Asked, daemon: &Daemon, token: &str, report: &mut Report) 
     }
     let client = reqwest::Client::new();
     let url = format!("http://{}/v1/sendability/batch?team={TEAM}", daemon.bound.api);
-    let began = std::time::Instant::now();
+    let began = Stopwatch::start();
     let mut answer = client.post(url).bearer_auth(token).body(body).send().await.expect("the batch is taken");
     if answer.status() == 404 {
         return report.note("bulk check", "not there yet");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use relaywatch::app::{Core, endpoints};
 use relaywatch::cli::demo::world::ses::{Form, SentMail};
@@ -149,9 +149,4 @@ async fn ses(asked: &Asked, report: &mut Report) {
         format!("{:.2} x ({:.0}/s beside {:.0}/s)", ours[1] / base[1], ours[1], base[1]),
         ours[1] / base[1] >= 0.7,
     );
-}
-
-/// Seconds since `began`.
-pub fn seconds(began: Instant) -> f64 {
-    began.elapsed().as_secs_f64()
 }

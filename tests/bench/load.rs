@@ -101,12 +101,12 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
     loop {
         let n = stream.read_buf(buffer).await.expect("read");
         assert!(n > 0, "the server closed the connection");
-        if whole == usize::MAX {
-            if let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") {
-                let head = std::str::from_utf8(&buffer[..end]).expect("ASCII head").to_ascii_lowercase();
-                let length = head.lines().find_map(|l| l.strip_prefix("content-length:")).map_or("0", str::trim);
-                whole = end + 4 + length.parse::<usize>().expect("a length");
-            }
+        if whole == usize::MAX
+            && let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n")
+        {
+            let head = std::str::from_utf8(&buffer[..end]).expect("ASCII head").to_ascii_lowercase();
+            let length = head.lines().find_map(|l| l.strip_prefix("content-length:")).map_or("0", str::trim);
+            whole = end + 4 + length.parse::<usize>().expect("a length");
         }
         if buffer.len() >= whole {
             return std::str::from_utf8(&buffer[9..12]).ok().and_then(|s| s.parse().ok()).unwrap_or(0);

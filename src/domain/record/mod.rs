@@ -1,6 +1,6 @@
 //! The record: the facts known of an address and of a subject, each a join, so that order and repetition cannot matter.
 //!
-//! Every event becomes a small record of its own ([`fold`]) and is joined into what is there. A join takes, fact by fact, the
+//! Every event becomes a small record of its own ([`fold()`]) and is joined into what is there. A join takes, fact by fact, the
 //! latest or the newest few; it is commutative, associative and idempotent, and the property tests hold it to that.
 
 mod address;
