@@ -6,6 +6,7 @@
 pub mod apple;
 pub mod bounce_rules;
 pub mod braze;
+pub mod destinations;
 pub mod duration;
 pub mod endpoint;
 mod environment;
@@ -16,6 +17,7 @@ pub mod limits;
 mod load;
 pub mod log;
 pub mod policy;
+pub mod retention;
 pub mod secret;
 pub mod server;
 pub mod ses;
@@ -23,7 +25,9 @@ pub mod size;
 pub mod sparkpost;
 pub mod store;
 pub mod streams;
+pub mod target_url;
 pub mod teams;
+pub mod tee;
 
 use crate::domain::ids::TeamId;
 
@@ -91,6 +95,12 @@ sections! {
         apple: apple::Apple,
         /// An operator's own text rules for bounces, tried before the built-in ones.
         bounce_rules: bounce_rules::BounceRules,
+        /// Where changes of user records go.
+        destinations: destinations::Destinations,
+        /// To whom Apple's notifications are passed on.
+        tee: tee::TeeTargets,
+        /// How long what is kept.
+        retention: retention::Retention,
     }
 }
 
@@ -125,6 +135,13 @@ impl Config {
         }
         for (i, stream) in self.streams.0.iter().enumerate() {
             findings.expect(known(&stream.team), &format!("streams.{i}.team"), "is not among [[teams]]");
+        }
+        for (i, destination) in self.destinations.0.iter().enumerate() {
+            let field = |key| format!("destinations.{i}.{key}");
+            findings.expect(known(&destination.team), &field("team"), "is not among [[teams]]");
+            let apps = self.teams.get(&destination.team).map(|team| &team.apps);
+            let serves = destination.app.as_ref().is_none_or(|app| apps.is_none_or(|apps| apps.iter().any(|a| a.id == *app)));
+            findings.expect(serves, &field("app"), "is not among the team's [[teams.apps]]");
         }
         let apple = !e.apple.is_empty() && self.teams.iter().all(|team| team.apps.is_empty());
         findings.expect(

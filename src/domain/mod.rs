@@ -2,12 +2,16 @@
 
 pub mod address;
 pub mod bounce;
+pub mod breaker;
 pub mod cell;
+pub mod delivery;
 pub mod event;
 pub mod ids;
 pub mod keyring;
 pub mod policy;
+pub mod public_address;
 pub mod record;
 pub mod stream;
 pub mod time;
 pub mod verdict;
+pub mod webhook_signature;
