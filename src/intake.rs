@@ -18,6 +18,7 @@ mod worker;
 pub use erasure::{Erasure, ErasureDone};
 pub use prepare::Prepared;
 pub use quarantine::Part as UnreadPart;
+pub use settle::Settled;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,17 @@ pub struct Destination {
     pub app: Option<AppId>,
     /// Whether changes are delivered, or only written down (mode `observe`).
     pub delivers: bool,
+}
+
+impl From<&crate::config::destinations::Destination> for Destination {
+    fn from(section: &crate::config::destinations::Destination) -> Self {
+        Self {
+            name: section.name.clone(),
+            team: section.team.clone(),
+            app: section.app.clone(),
+            delivers: section.mode.delivers(),
+        }
+    }
 }
 
 /// What intake needs to know to turn an event into rows. Shared, replaced as a whole when streams change.

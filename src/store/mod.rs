@@ -6,6 +6,7 @@
 //! transaction is held across the network.
 
 mod cells;
+mod deliveries;
 pub mod dialect;
 mod error;
 mod events;
@@ -14,6 +15,7 @@ mod health;
 mod leases;
 mod log;
 mod migrate;
+mod one_strike;
 mod outbox;
 mod people;
 mod quarantine;
@@ -26,18 +28,20 @@ mod tee;
 mod views;
 
 pub use cells::{CellCount, bucket};
+pub use deliveries::DeliveryRow;
 pub use error::StoreError;
 pub use events::EventRow;
 pub use health::Durability;
 pub use leases::Lease;
 pub use migrate::{MIGRATIONS, MigrationText};
-pub use outbox::{Attempt, DesiredRow, Due, Halt, OutboxSummary};
+pub use one_strike::FirstBounce;
+pub use outbox::{Attempt, Claiming, DesiredRow, Due, Halt, OutboxSummary};
 pub use people::{Mark, SealedRow, Tombstone};
 pub use quarantine::{QuarantineRow, QuarantineSummary};
 pub use records::{AddressAt, AddressRow, SubjectAt, SubjectRow};
 pub use registry::{AuditRow, StreamRow, TokenRow};
 pub use retention::Cutoffs;
-pub use tee::TeeRow;
+pub use tee::{TeeRow, TeeSummary};
 
 use std::time::Duration;
 

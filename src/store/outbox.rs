@@ -1,4 +1,6 @@
 //! The outbox: per user and destination the desired state with a rising version, leased for delivery.
+//!
+//! What was delivered, and the way back, is in `deliveries`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -36,10 +38,28 @@ pub struct Due {
     pub row: DesiredRow,
     /// What the destination was last told, as JSON.
     pub delivered_state: Option<String>,
+    /// An earlier state to deliver in place of the desired one: somebody takes back what was written.
+    pub reversal: Option<String>,
     /// How often it was tried.
     pub attempts: i64,
     /// Proof of the lease.
     pub token: String,
+}
+
+impl Due {
+    /// The state to deliver, as JSON.
+    pub fn sends(&self) -> &str {
+        self.reversal.as_deref().unwrap_or(&self.row.state)
+    }
+}
+
+/// Which due states are claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claiming {
+    /// All.
+    All,
+    /// Only those that take something back: all that may leave for a halted destination.
+    Reversals,
 }
 
 /// How a delivery ended.
@@ -59,6 +79,8 @@ pub enum Attempt {
         /// What went wrong.
         error: String,
     },
+    /// It was not tried after all: the lease was given back.
+    Untried,
 }
 
 /// How a destination's outbox stands.
@@ -84,26 +106,32 @@ pub(super) const PUT: Twin = batch!(
     "INSERT INTO desired_states (team, who, destination, version, state, changed_at, next_attempt_at, delivered_version, attempts)",
     [text 0, text 1, text 2, int 3, text 4, int 5, int 6, int 7, int 8],
     "ON CONFLICT (team, who, destination) DO UPDATE SET version = excluded.version, state = excluded.state, changed_at = \
-     excluded.changed_at, next_attempt_at = excluded.next_attempt_at, attempts = 0, dead_at = NULL, last_error = NULL \
-     WHERE excluded.version > desired_states.version"
+     excluded.changed_at, next_attempt_at = excluded.next_attempt_at, attempts = 0, dead_at = NULL, last_error = NULL, \
+     reversal = NULL WHERE excluded.version > desired_states.version"
 );
 pub(super) const DROP_WHO: &str = "DELETE FROM desired_states WHERE team = $1 AND who = $2";
 pub(super) const CLAIM: Twin = Twin {
     sqlite: "UPDATE desired_states SET lease_token = $1, lease_until = $2, attempts = attempts + 1 WHERE (team, who, destination) IN \
          (SELECT team, who, destination FROM desired_states WHERE destination = $3 AND next_attempt_at IS NOT NULL AND \
-         next_attempt_at <= $4 AND (lease_until IS NULL OR lease_until <= $4) ORDER BY next_attempt_at LIMIT $5) RETURNING team, who, \
-         destination, version, state, changed_at, next_attempt_at, delivered_state, attempts",
+         next_attempt_at <= $4 AND (lease_until IS NULL OR lease_until <= $4) AND \
+         (CAST($6 AS BIGINT) = 0 OR reversal IS NOT NULL) ORDER BY next_attempt_at LIMIT $5) RETURNING team, who, \
+         destination, version, state, changed_at, next_attempt_at, delivered_state, attempts, reversal",
     postgres: "UPDATE desired_states SET lease_token = $1, lease_until = $2, attempts = attempts + 1 WHERE (team, who, destination) IN \
          (SELECT team, who, destination FROM desired_states WHERE destination = $3 AND next_attempt_at IS NOT NULL AND \
-         next_attempt_at <= $4 AND (lease_until IS NULL OR lease_until <= $4) ORDER BY next_attempt_at LIMIT $5 FOR UPDATE SKIP LOCKED) \
-         RETURNING team, who, destination, version, state, changed_at, next_attempt_at, delivered_state, attempts",
+         next_attempt_at <= $4 AND (lease_until IS NULL OR lease_until <= $4) AND \
+         (CAST($6 AS BIGINT) = 0 OR reversal IS NOT NULL) ORDER BY next_attempt_at LIMIT $5 FOR UPDATE SKIP LOCKED) \
+         RETURNING team, who, destination, version, state, changed_at, next_attempt_at, delivered_state, attempts, reversal",
 };
+pub(super) const IS_DUE: &str = "SELECT 1 FROM desired_states WHERE destination = $1 AND next_attempt_at IS NOT NULL AND \
+     next_attempt_at <= $2 AND (lease_until IS NULL OR lease_until <= $2) AND (CAST($3 AS BIGINT) = 0 OR reversal IS NOT NULL) LIMIT 1";
 pub(super) const DELIVERED: &str = "UPDATE desired_states SET lease_token = NULL, lease_until = NULL, delivered_version = $5, \
      delivered_state = $6, last_error = NULL, attempts = 0, next_attempt_at = CASE WHEN version = $5 THEN NULL ELSE next_attempt_at END \
      WHERE team = $1 AND who = $2 AND destination = $3 AND lease_token = $4";
 pub(super) const FAILED: &str = "UPDATE desired_states SET lease_token = NULL, lease_until = NULL, last_error = $5, next_attempt_at = \
      CASE WHEN version = $8 THEN $6 ELSE next_attempt_at END, dead_at = CASE WHEN version = $8 THEN $7 ELSE dead_at END \
      WHERE team = $1 AND who = $2 AND destination = $3 AND lease_token = $4";
+pub(super) const UNTRIED: &str = "UPDATE desired_states SET lease_token = NULL, lease_until = NULL, attempts = CASE WHEN attempts > 0 \
+     THEN attempts - 1 ELSE 0 END WHERE team = $1 AND who = $2 AND destination = $3 AND lease_token = $4";
 pub(super) const SUMMARY: &str = "SELECT COUNT(*) FILTER (WHERE next_attempt_at IS NOT NULL), COUNT(*) FILTER (WHERE dead_at IS NOT NULL), \
      COUNT(*) FILTER (WHERE delivered_version > 0), MIN(CASE WHEN next_attempt_at IS NOT NULL THEN changed_at END) \
      FROM desired_states WHERE destination = $1";
@@ -117,7 +145,7 @@ pub(super) const OF_DESTINATION: &str = "SELECT team, who, destination, version,
      WHERE destination = $1 AND (team > $2 OR (team = $2 AND who > $3)) ORDER BY team, who LIMIT $4";
 pub(super) const REVIVE: &str = "UPDATE desired_states SET dead_at = NULL, attempts = 0, next_attempt_at = $2 WHERE destination = $1 \
      AND dead_at IS NOT NULL";
-pub(super) const START: &str = "UPDATE desired_states SET next_attempt_at = $2 WHERE destination = $1 AND next_attempt_at IS NULL \
+pub(super) const START: &str = "UPDATE desired_states SET next_attempt_at = $2, changed_at = $2 WHERE destination = $1 AND next_attempt_at IS NULL \
      AND dead_at IS NULL AND delivered_version < version";
 
 /// Whether and why a destination stands still.
@@ -188,7 +216,18 @@ impl Tx {
     pub async fn drop_desired(&mut self, team: &TeamId, who: &str) -> Result<bool> {
         let rows =
             on!(self, c => sqlx::query(DROP_WHO).bind(team.as_str()).bind(who).execute(c).await?.rows_affected());
+        self.drop_deliveries(team, who).await?;
         Ok(rows > 0)
+    }
+
+    /// Whether there is something to claim.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_due(&mut self, destination: &str, claiming: Claiming, now: Timestamp) -> Result<bool> {
+        let reversals_only = i64::from(claiming == Claiming::Reversals);
+        Ok(on!(self, c => sqlx::query(IS_DUE).bind(destination).bind(now.micros()).bind(reversals_only)
+            .fetch_optional(c).await?.is_some()))
     }
 
     /// Leases due states of one destination, the longest due first. `token` must be random.
@@ -198,19 +237,22 @@ impl Tx {
     pub async fn claim_due(
         &mut self,
         destination: &str,
+        claiming: Claiming,
         token: &str,
         now: Timestamp,
         lease: Duration,
         limit: i64,
     ) -> Result<Vec<Due>> {
         let sql = self.spell(&CLAIM);
+        let reversals_only = i64::from(claiming == Claiming::Reversals);
         on!(self, c => {
             let rows = sqlx::query(sql).bind(token).bind(now.plus(lease).micros()).bind(destination).bind(now.micros()).bind(limit)
-                .fetch_all(c).await?;
+                .bind(reversals_only).fetch_all(c).await?;
             let due = rows.iter().map(|row| Ok(Due {
                 row: desired!(row),
                 delivered_state: row.try_get(7)?,
                 attempts: row.try_get(8)?,
+                reversal: row.try_get(9)?,
                 token: token.to_owned(),
             }));
             let mut due: Vec<Due> = due.collect::<Result<_>>()?;
@@ -220,7 +262,8 @@ impl Tx {
         })
     }
 
-    /// Writes down how a delivery ended; false when the lease had run out. A state that changed meanwhile stays due.
+    /// Writes down how a delivery ended, and what was delivered; false when the lease had run out. A state that changed meanwhile
+    /// stays due.
     ///
     /// # Errors
     /// When the store fails.
@@ -228,7 +271,7 @@ impl Tx {
         let r = &due.row;
         let rows = match attempt {
             Attempt::Delivered => on!(self, c => sqlx::query(DELIVERED)
-                .bind(r.team.as_str()).bind(&r.who).bind(&r.destination).bind(&due.token).bind(r.version).bind(&r.state)
+                .bind(r.team.as_str()).bind(&r.who).bind(&r.destination).bind(&due.token).bind(r.version).bind(due.sends())
                 .execute(c).await?.rows_affected()),
             Attempt::Retry { at, error } => on!(self, c => sqlx::query(FAILED)
                 .bind(r.team.as_str()).bind(&r.who).bind(&r.destination).bind(&due.token).bind(error)
@@ -238,7 +281,13 @@ impl Tx {
                 .bind(r.team.as_str()).bind(&r.who).bind(&r.destination).bind(&due.token).bind(error)
                 .bind(None::<i64>).bind(Some(now.micros())).bind(r.version)
                 .execute(c).await?.rows_affected()),
+            Attempt::Untried => on!(self, c => sqlx::query(UNTRIED)
+                .bind(r.team.as_str()).bind(&r.who).bind(&r.destination).bind(&due.token)
+                .execute(c).await?.rows_affected()),
         };
+        if rows > 0 && *attempt == Attempt::Delivered {
+            self.put_delivery(due, now).await?;
+        }
         Ok(rows > 0)
     }
 
@@ -319,7 +368,8 @@ impl Tx {
         Ok(on!(self, c => sqlx::query(REVIVE).bind(destination).bind(at.micros()).execute(c).await?.rows_affected()))
     }
 
-    /// Makes states due that were only written down while the destination observed; returns how many.
+    /// Makes states due that were only written down while the destination observed; returns how many. They count as changed now,
+    /// so that the breaker sees them.
     ///
     /// # Errors
     /// When the store fails.

@@ -170,12 +170,13 @@ impl Tx {
 }
 
 pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-pub(super) const VACUUM: [&str; 5] = [
+pub(super) const VACUUM: [&str; 6] = [
     "VACUUM sealed_values",
     "VACUUM address_records",
     "VACUUM subject_records",
     "VACUUM events",
     "VACUUM desired_states",
+    "VACUUM deliveries",
 ];
 
 /// How often a checkpoint is tried; each time it waits for readers as long as a writer would.

@@ -71,6 +71,8 @@ pub(super) const TO_SETTLE: &str = "SELECT team, key, settle_at FROM address_rec
      ORDER BY settle_at LIMIT $2";
 pub(super) const COUNT_RECORDS: &str =
     "SELECT (SELECT COUNT(*) FROM address_records), (SELECT COUNT(*) FROM subject_records)";
+pub(super) const COUNT_OF_TEAM: &str = "SELECT (SELECT COUNT(*) FROM address_records WHERE team = $1), (SELECT COUNT(*) FROM \
+     subject_records WHERE team = $1)";
 
 /// A record's place: its team and key.
 pub type AddressAt = (TeamId, AddressKey);
@@ -184,6 +186,17 @@ impl Tx {
     pub async fn count_records(&mut self) -> Result<(i64, i64)> {
         on!(self, c => {
             let row = sqlx::query(COUNT_RECORDS).fetch_one(c).await?;
+            Ok((row.try_get(0)?, row.try_get(1)?))
+        })
+    }
+
+    /// How many addresses and subjects of one team have a record.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn count_records_of(&mut self, team: &TeamId) -> Result<(i64, i64)> {
+        on!(self, c => {
+            let row = sqlx::query(COUNT_OF_TEAM).bind(team.as_str()).fetch_one(c).await?;
             Ok((row.try_get(0)?, row.try_get(1)?))
         })
     }

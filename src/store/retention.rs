@@ -18,6 +18,10 @@ pub struct Cutoffs {
     pub audit: Timestamp,
     /// Counts per cell.
     pub cells: Timestamp,
+    /// What destinations were told.
+    pub deliveries: Timestamp,
+    /// Bodies that could not be passed on.
+    pub tee: Timestamp,
 }
 
 /// From the beginning of the log up to the first event to keep, so that what is left has no gap and no scan goes further. The largest
@@ -30,6 +34,10 @@ pub(super) const PRUNE_QUARANTINE: &str = "DELETE FROM quarantine WHERE id IN (S
      ORDER BY received_at LIMIT $2)";
 pub(super) const PRUNE_AUDIT: &str =
     "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)";
+pub(super) const PRUNE_DELIVERIES: &str = "DELETE FROM deliveries WHERE (team, who, destination, version) IN (SELECT team, who, \
+     destination, version FROM deliveries WHERE delivered_at < $1 ORDER BY delivered_at LIMIT $2)";
+pub(super) const PRUNE_TEE: &str =
+    "DELETE FROM tee WHERE id IN (SELECT id FROM tee WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
 pub(super) const PRUNE_CELLS: &str = "DELETE FROM cell_counts WHERE (bucket, team, relay_domain, sending_domain, esp, stream, kind) IN \
      (SELECT bucket, team, relay_domain, sending_domain, esp, stream, kind FROM cell_counts WHERE bucket < $1 ORDER BY bucket LIMIT $2)";
 pub(super) const PRUNE_UNFLAGGED: &str = "DELETE FROM address_records WHERE (team, key) IN (SELECT team, key FROM address_records \
@@ -50,6 +58,8 @@ impl Tx {
             (PRUNE_QUARANTINE, cutoffs.quarantine),
             (PRUNE_AUDIT, cutoffs.audit),
             (PRUNE_CELLS, cutoffs.cells),
+            (PRUNE_DELIVERIES, cutoffs.deliveries),
+            (PRUNE_TEE, cutoffs.tee),
         ] {
             let cutoff = cutoff.micros();
             gone += on!(self, c => sqlx::query(sql).bind(cutoff).bind(limit).execute(c).await?.rows_affected());
