@@ -8,6 +8,7 @@ pub mod demo;
 mod doctor;
 mod explain;
 mod migrate;
+pub mod outbox;
 mod quarantine;
 mod serve;
 mod token;
@@ -49,6 +50,9 @@ enum Command {
     /// List what could not be read, and read it again.
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
+    /// How deliveries to destinations stand; go on, try again or take back.
+    #[command(subcommand)]
+    Outbox(outbox::OutboxCommand),
 }
 
 /// Which configuration a command works with.
@@ -112,6 +116,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(migrate) => migrate.run(clock).await,
         Command::Token(token) => token.run(clock).await,
         Command::Quarantine(quarantine) => quarantine.run(clock).await,
+        Command::Outbox(outbox) => outbox.run(clock).await,
     }
 }
 

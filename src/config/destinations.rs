@@ -104,7 +104,11 @@ impl Section for Destination {
         check_name(&self.name, findings);
         check_team(&self.team, findings);
         self.url.check(self.allow_private_addresses, findings);
-        findings.expect((1..=3).contains(&self.secrets.len()), "secrets", "takes one secret, or up to three in a rotation");
+        findings.expect(
+            (1..=3).contains(&self.secrets.len()),
+            "secrets",
+            "takes one secret, or up to three in a rotation",
+        );
         for (i, secret) in self.secrets.iter().enumerate() {
             if let Err(error) = SigningKey::parse(secret.expose()) {
                 findings.add(&format!("secrets.{i}"), error.to_string());
@@ -149,7 +153,9 @@ mod tests {
 
     #[test]
     fn the_defaults_are_careful() {
-        let text = format!("name = 'crm'\nkind = 'webhook'\nteam = 't'\nurl = 'https://crm.example/in'\nsecrets = ['{SECRET}']");
+        let text = format!(
+            "name = 'crm'\nkind = 'webhook'\nteam = 't'\nurl = 'https://crm.example/in'\nsecrets = ['{SECRET}']"
+        );
         let destination: Destination = toml::from_str(&text).unwrap();
         assert_eq!(destination.mode, Mode::Observe);
         assert!(!destination.allow_private_addresses && destination.signing_keys().len() == 1);
@@ -163,8 +169,8 @@ mod tests {
             breaker = { share = 0.0, at_least = 0 }";
         let found = found(text);
         let fields: Vec<_> = found.iter().take(8).map(|f| f.split(": ").next().unwrap()).collect();
-        let want =
-            ["name", "team", "url", "url", "secrets.0", "timeout", "breaker.share", "breaker.at_least"].map(|f| format!("destinations.0.{f}"));
+        let want = ["name", "team", "url", "url", "secrets.0", "timeout", "breaker.share", "breaker.at_least"]
+            .map(|f| format!("destinations.0.{f}"));
         assert_eq!(fields, want);
         assert!(!found.join("\n").contains("s3cret"));
         let destination: Destination = toml::from_str(text).unwrap();

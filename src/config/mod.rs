@@ -140,7 +140,8 @@ impl Config {
             let field = |key| format!("destinations.{i}.{key}");
             findings.expect(known(&destination.team), &field("team"), "is not among [[teams]]");
             let apps = self.teams.get(&destination.team).map(|team| &team.apps);
-            let serves = destination.app.as_ref().is_none_or(|app| apps.is_none_or(|apps| apps.iter().any(|a| a.id == *app)));
+            let serves =
+                destination.app.as_ref().is_none_or(|app| apps.is_none_or(|apps| apps.iter().any(|a| a.id == *app)));
             findings.expect(serves, &field("app"), "is not among the team's [[teams.apps]]");
         }
         let apple = !e.apple.is_empty() && self.teams.iter().all(|team| team.apps.is_empty());

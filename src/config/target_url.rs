@@ -87,7 +87,9 @@ mod tests {
 
     #[test]
     fn refuses_what_cannot_be_posted_to_and_repeats_none_of_it() {
-        for text in ["", "crm.example", "ftp://s3cret.example/", "https://u:s3cret@crm.example/", "https://crm.example/#s3cret"] {
+        for text in
+            ["", "crm.example", "ftp://s3cret.example/", "https://u:s3cret@crm.example/", "https://crm.example/#s3cret"]
+        {
             let refused = TargetUrl::parse(text).unwrap_err().to_string();
             assert!(!refused.contains("s3cret"), "{refused}");
         }

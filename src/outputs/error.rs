@@ -37,6 +37,12 @@ pub enum OutputError {
     /// The connection broke before the answer.
     #[error("the connection broke before the answer")]
     Broken,
+    /// Whom it is about cannot be opened: the root key is not configured, or the seal is damaged.
+    #[error("whom it is about cannot be opened with the configured keys")]
+    Sealed,
+    /// Nothing is kept of whom it is about, so the destination could not find its user.
+    #[error("nothing is kept of whom it is about")]
+    Nobody,
     /// The configuration cannot be used: no HTTP client could be built, or the URL is not allowed.
     #[error("it cannot be reached as configured")]
     Unusable,
@@ -44,12 +50,15 @@ pub enum OutputError {
 
 impl OutputError {
     /// Whether trying again can help. Of the answers: a server's fault, 408, 425, 429 and a redirect, which is never followed and
-    /// may be a maintenance page. 410 and any other 4xx stay what they are. A name may lead elsewhere tomorrow.
+    /// may be a maintenance page. 410 and any other 4xx stay what they are. A name may lead elsewhere tomorrow, and a
+    /// key may be put back.
     pub fn retry(&self) -> Retry {
         match self {
             Self::Status { status: 408 | 425 | 429 | 300..=399 | 500..=599, retry_after } => Retry::Later(*retry_after),
-            Self::Timeout | Self::Connect | Self::Resolve | Self::PrivateAddress | Self::Broken => Retry::Later(None),
-            Self::Status { .. } | Self::Unusable => Retry::Never,
+            Self::Timeout | Self::Connect | Self::Resolve | Self::PrivateAddress | Self::Broken | Self::Sealed => {
+                Retry::Later(None)
+            }
+            Self::Status { .. } | Self::Nobody | Self::Unusable => Retry::Never,
         }
     }
 
@@ -67,6 +76,8 @@ impl OutputError {
             Self::Resolve => "resolve",
             Self::PrivateAddress => "private_address",
             Self::Broken => "broken",
+            Self::Sealed => "sealed",
+            Self::Nobody => "nobody",
             Self::Unusable => "unusable",
         }
     }

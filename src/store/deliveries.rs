@@ -46,6 +46,8 @@ pub(super) const RESTATE: &str = "UPDATE desired_states SET reversal = NULL, ver
      attempts = 0, dead_at = NULL, last_error = NULL WHERE destination = $1 AND reversal IS NOT NULL";
 pub(super) const COUNT_REVERSED: &str =
     "SELECT COUNT(*) FROM desired_states WHERE destination = $1 AND reversal IS NOT NULL";
+pub(super) const DEAD_BECAUSE: &str = "SELECT COALESCE(last_error, ''), COUNT(*) FROM desired_states WHERE destination = $1 AND \
+     dead_at IS NOT NULL GROUP BY last_error ORDER BY COUNT(*) DESC LIMIT $2";
 
 impl Tx {
     /// Writes down what a destination took.
@@ -107,6 +109,17 @@ impl Tx {
     /// When the store fails.
     pub async fn restate(&mut self, destination: &str, now: Timestamp) -> Result<u64> {
         Ok(on!(self, c => sqlx::query(RESTATE).bind(destination).bind(now.micros()).execute(c).await?.rows_affected()))
+    }
+
+    /// Why states were given up and how many for each reason, the most frequent first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn dead_because(&mut self, destination: &str, limit: i64) -> Result<Vec<(String, i64)>> {
+        on!(self, c => {
+            let rows = sqlx::query(DEAD_BECAUSE).bind(destination).bind(limit).fetch_all(c).await?;
+            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        })
     }
 
     /// How many users of a destination a reversal stands for.
