@@ -25,6 +25,7 @@ use crate::store::{AuditRow, Store, Tx};
 pub enum OutboxCommand {
     /// How the deliveries of every destination, or of one, stand.
     Status {
+        /// Which configuration.
         #[command(flatten)]
         config: ConfigFile,
         /// Its name.
@@ -36,6 +37,7 @@ pub enum OutboxCommand {
     },
     /// What a suppressor that acts on the first hard bounce would have done otherwise.
     Diff {
+        /// Which configuration.
         #[command(flatten)]
         config: ConfigFile,
         /// Its name.
@@ -47,6 +49,7 @@ pub enum OutboxCommand {
     },
     /// Lets a destination go on that the breaker or a reversal stopped.
     Resume {
+        /// Which configuration.
         #[command(flatten)]
         config: ConfigFile,
         /// Its name.
@@ -58,6 +61,7 @@ pub enum OutboxCommand {
     },
     /// Tries again what was given up.
     Retry {
+        /// Which configuration.
         #[command(flatten)]
         config: ConfigFile,
         /// Its name.
@@ -72,6 +76,7 @@ pub enum OutboxCommand {
     },
     /// Takes back everything the destination was told since a time, and stops it until `resume`.
     Reverse {
+        /// Which configuration.
         #[command(flatten)]
         config: ConfigFile,
         /// Its name.

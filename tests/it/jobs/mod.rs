@@ -1,0 +1,13 @@
+//! The scheduled work, on a store with people in it, a clock moved by hand and real receivers.
+
+mod breaker;
+mod command;
+mod deliver;
+mod lease;
+mod privacy;
+mod prune;
+mod reverse;
+mod scheduler;
+mod settle;
+mod tee;
+mod world;
