@@ -10,6 +10,7 @@ use crate::domain::policy::Policy;
 use crate::domain::record::{AddressRecord, IDENTITY_KEPT};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Standing, Surroundings, candidates, standing};
+use crate::index::Commit;
 use crate::store::{AddressAt, AddressRow, EventRow, Result};
 
 /// How often two bounces that only lack a control are looked at again: what was accepted around them may be reported late.
@@ -46,7 +47,8 @@ impl Intake {
         let now = context.clock.now();
         let mut tx = self.store().write().await?;
         // The head's lock comes first, as in every writing group; whoever waits here then sees what the other settled.
-        let mut head = tx.lock_head().await?;
+        let before = tx.lock_head().await?;
+        let mut head = before;
         let due = tx.addresses_to_settle(now, limit).await?;
         let places: Vec<AddressAt> = due.iter().map(|(place, _)| place.clone()).collect();
         let mut rows = tx.addresses(&places).await?;
@@ -70,6 +72,8 @@ impl Intake {
         tx.put_addresses(rows.iter()).await?;
         desired::settle_places(context, &mut tx, &places, now).await?;
         tx.commit().await?;
+        let glances = rows.iter().map(|((team, key), row)| (team.clone(), *key, row.glance())).collect();
+        context.index.apply(&Commit { before, after: head, glances }, now);
         let count = |rule| events.iter().filter(|e| e.rule == rule).count();
         for event in &events {
             context.metrics.intake.events_total.inc([&event.source, &event.kind, &event.scope]);

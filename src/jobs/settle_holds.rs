@@ -35,7 +35,7 @@ impl Job for SettleHolds {
 
     fn turn<'a>(&'a self, _: Turn<'a>) -> Turning<'a> {
         Box::pin(async move {
-            let settled = self.intake.settle(BATCH).await?;
+            let settled = self.intake.settle_due(BATCH).await?;
             let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
             Ok(Done {
                 counts: vec![

@@ -13,7 +13,7 @@ use crate::domain::event::Scope;
 use crate::domain::ids::AddressKey;
 use crate::domain::policy::Policy;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{Answer, Desired, DesiredState, Question, Reason, decide};
+use crate::domain::verdict::{Answer, Desired, DesiredState, Moment, Question, Reason, decide};
 use crate::store::{DesiredRow, FirstBounce, Result, Store};
 
 /// Rows read at a time.
@@ -130,9 +130,11 @@ async fn bounced(
     let places: Vec<_> = page.iter().map(|b| (to.team.clone(), b.key)).collect();
     let views = tx.views(&places, policy).await?;
     let question = Question { app: to.app.clone(), ..Question::default() };
+    // Neither cursor nor version of the policy is told on.
+    let moment = Moment { now, as_of: now, cursor: "", policy_version: "" };
     let lines = page.iter().zip(&at).zip(views).map(|((bounce, at), view)| {
         let ours = desired.get(at).and_then(read).filter(|d| d.state == DesiredState::Suppressed);
-        let verdict = decide(&question, &view, policy, now, now, "");
+        let verdict = decide(&question, &view, policy, moment);
         Line {
             by: if ours.is_some() { By::Both } else { By::OnlyOneStrike },
             key: bounce.key.to_string(),

@@ -6,7 +6,7 @@ use relaywatch::domain::event::{Decision, Kind, Source};
 use relaywatch::domain::ids::TeamId;
 use relaywatch::domain::policy::Policy;
 use relaywatch::domain::record::OverrideAction;
-use relaywatch::domain::verdict::{Question, Reason, decide};
+use relaywatch::domain::verdict::{Moment, Question, Reason, decide};
 use relaywatch::jobs::SettleHolds;
 use relaywatch::store::EventRow;
 
@@ -59,8 +59,9 @@ async fn written(world: &World) -> BTreeMap<String, usize> {
 async fn reason(world: &World, n: usize) -> Reason {
     let mut tx = world.store().read().await.unwrap();
     let policy = Policy::default();
+    let moment = Moment { now: world.now(), as_of: world.now(), cursor: "", policy_version: "" };
     let view = tx.views(&[(TeamId::new(TEAM), world.key(n))], &policy).await.unwrap().remove(0);
-    decide(&Question::default(), &view, &policy, world.now(), world.now(), "").reason
+    decide(&Question::default(), &view, &policy, moment).reason
 }
 
 async fn a_lapsed_hold_is_released_once(world: World, receiver: Receiver) {
@@ -93,7 +94,7 @@ async fn replicas_settle_each_hold_once(world: World, _: Receiver) {
     let (one, two) = (world.intake.clone(), world.replica());
     let all = async |intake: &relaywatch::intake::Intake| {
         let mut released = 0;
-        while let Some(settled) = Some(intake.settle(7).await.unwrap()).filter(|s| s.looked_at > 0) {
+        while let Some(settled) = Some(intake.settle_due(7).await.unwrap()).filter(|s| s.looked_at > 0) {
             released += settled.released;
         }
         released
@@ -124,7 +125,7 @@ async fn a_conviction_that_only_time_completes_reaches_the_destination(world: Wo
     assert_eq!(receiver.take()[0].json()["change"]["reason"], "recipient_gone");
     assert_eq!(written(&world).await.get("settle.recipient_gone"), Some(&1));
     // Settled again by a replica that crashed before: nothing new.
-    assert_eq!(world.replica().settle(100).await.unwrap().looked_at, 0);
+    assert_eq!(world.replica().settle_due(100).await.unwrap().looked_at, 0);
 }
 
 async fn a_decision_that_ends_reaches_the_destination(world: World, receiver: Receiver) {

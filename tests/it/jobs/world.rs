@@ -205,7 +205,9 @@ fn door(means: &Means, metrics: &Metrics, destinations: &[Destination]) -> Intak
     let context = Context {
         keyring: Arc::clone(&means.keyring),
         streams: ArcSwap::from_pointee(StreamBook::new(vec![])),
+        policy_version: Policy::default().version(),
         policy: Policy::default(),
+        index: Arc::default(),
         destinations: destinations.iter().map(intake::Destination::from).collect(),
         random,
         clock: means.clock.clone(),
