@@ -6,6 +6,7 @@ use super::outbox::Due;
 use super::{Result, Tx, on};
 use crate::domain::ids::TeamId;
 use crate::domain::time::Timestamp;
+use crate::domain::verdict::Desired;
 
 /// One state that a destination took.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +24,6 @@ pub struct DeliveryRow {
     /// When it took it.
     pub delivered_at: Timestamp,
 }
-
-/// What a destination holds of a user it was never told of.
-const BLANK: &str = r#"{"state":"sendable","reason":"ok"}"#;
 
 pub(super) const PUT: &str = "INSERT INTO deliveries (team, who, destination, version, state, previous_state, delivered_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (team, who, destination, version) DO NOTHING";
@@ -98,8 +96,9 @@ impl Tx {
     /// # Errors
     /// When the store fails.
     pub async fn reverse(&mut self, destination: &str, since: Timestamp, now: Timestamp) -> Result<u64> {
+        let blank = super::json(&Desired::blank())?;
         let (since, now) = (since.micros(), now.micros());
-        Ok(on!(self, c => sqlx::query(REVERSE).bind(destination).bind(since).bind(now).bind(BLANK)
+        Ok(on!(self, c => sqlx::query(REVERSE).bind(destination).bind(since).bind(now).bind(blank)
             .execute(c).await?.rows_affected()))
     }
 
@@ -128,18 +127,5 @@ impl Tx {
     /// When the store fails.
     pub async fn count_reversed(&mut self, destination: &str) -> Result<i64> {
         Ok(on!(self, c => sqlx::query_scalar(COUNT_REVERSED).bind(destination).fetch_one(c).await)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::verdict::{Desired, DesiredState};
-
-    #[test]
-    fn blank_is_a_state_against_which_nothing_stands() {
-        let blank: Desired = serde_json::from_str(BLANK).unwrap();
-        assert!(blank.state == DesiredState::Sendable && blank.unsubscribed.is_empty() && blank.evidence.is_empty());
-        assert_eq!(serde_json::to_string(&blank).unwrap(), BLANK);
     }
 }

@@ -1,7 +1,8 @@
 //! Every statement of the store by name, so that a test can prepare each on the databases it is for.
 
 use super::{
-    cells, events, glances, leases, log, migrate, outbox, people, quarantine, records, registry, retention, tee,
+    cells, deliveries, events, glances, leases, log, migrate, one_strike, outbox, people, quarantine, records, registry,
+    retention, tee,
 };
 
 /// One statement, as each database gets it; `None` where it is only for the other.
@@ -38,6 +39,7 @@ macro_rules! statements {
 pub const STATEMENTS: &[Statement] = statements! {
     one cells [SUM, COUNT]
     twin cells [ADD]
+    one deliveries [PUT, DROP_WHO, SINCE, REVERSE, RESTATE, COUNT_REVERSED, DEAD_BECAUSE]
     one events [AFTER, OLDEST, OF_ADDRESS]
     twin events [INSERT]
     one glances [TEAMS, ERASED]
@@ -46,8 +48,11 @@ pub const STATEMENTS: &[Statement] = statements! {
     one log [LOCK_HEAD, ADVANCE_HEAD, READ_HEAD, IS_SEEN]
     twin log [ALREADY_SEEN, MARK_SEEN]
     one migrate [APPLIED]
+    one one_strike [FIRST_BOUNCES]
+    twin one_strike [BOUNCED]
     one outbox [
-        DROP_WHO, DELIVERED, FAILED, SUMMARY, CHANGED_SINCE, HALT, RESUME, HALTED, OF_DESTINATION, REVIVE, START,
+        DROP_WHO, IS_DUE, DELIVERED, FAILED, UNTRIED, SUMMARY, CHANGED_SINCE, HALT, RESUME, HALTED, OF_DESTINATION,
+        REVIVE, START,
     ]
     twin outbox [STATES, PUT, CLAIM]
     one people [
@@ -56,13 +61,14 @@ pub const STATEMENTS: &[Statement] = statements! {
     twin people [PUT_SEALED, SEALED, TOMBSTONES, PUT_TOMBSTONES]
     sqlite people [CHECKPOINT]
     one quarantine [PUT, LIST, GET, MARK_RERUN, COUNT]
-    one records [TO_SETTLE, COUNT_RECORDS]
+    one records [TO_SETTLE, COUNT_RECORDS, COUNT_OF_TEAM]
     twin records [ADDRESSES, SUBJECTS, PUT_ADDRESSES, PUT_SUBJECTS]
     one registry [STREAMS, PUT_STREAM, TOKENS, PUT_TOKEN, REVOKE_TOKEN, PUT_AUDIT]
     one retention [
-        PRUNE_EVENTS, PRUNE_SEEN, PRUNE_QUARANTINE, PRUNE_AUDIT, PRUNE_CELLS, PRUNE_UNFLAGGED, UNNAME_EVENTS,
+        PRUNE_EVENTS, PRUNE_SEEN, PRUNE_QUARANTINE, PRUNE_AUDIT, PRUNE_CELLS, PRUNE_DELIVERIES, PRUNE_TEE,
+        PRUNE_UNFLAGGED, UNNAME_EVENTS,
     ]
-    one tee [PUT, CLAIM, DELIVERED, FAILED, COUNT]
+    one tee [PUT, CLAIM, DELIVERED, FAILED, UNTRIED, SUMMARY, COUNT]
 };
 
 /// What makes freed rows unreadable on PostgreSQL.

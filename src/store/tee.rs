@@ -37,6 +37,8 @@ pub(super) const UNTRIED: &str = "UPDATE tee SET lease_token = NULL, lease_until
      lease_token = $2";
 pub(super) const SUMMARY: &str = "SELECT COUNT(*) FILTER (WHERE next_attempt_at IS NOT NULL), COUNT(*) FILTER (WHERE dead_at IS NOT NULL), \
      MIN(CASE WHEN next_attempt_at IS NOT NULL THEN received_at END) FROM tee WHERE target = $1";
+pub(super) const COUNT: &str =
+    "SELECT COUNT(*) FILTER (WHERE next_attempt_at IS NOT NULL), COUNT(*) FILTER (WHERE dead_at IS NOT NULL) FROM tee";
 
 /// How the bodies for one target stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -109,6 +111,17 @@ impl Tx {
         let rows = on!(self, c => sqlx::query(FAILED)
             .bind(&row.id).bind(token).bind(next).bind(dead).bind(error).execute(c).await?.rows_affected());
         Ok(rows > 0)
+    }
+
+    /// How many bodies wait at all targets, configured or not, and how many were given up.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn count_tee(&mut self) -> Result<(i64, i64)> {
+        on!(self, c => {
+            let row = sqlx::query(COUNT).fetch_one(c).await?;
+            Ok((row.try_get(0)?, row.try_get(1)?))
+        })
     }
 
     /// How the bodies for one target stand.

@@ -36,6 +36,19 @@ pub struct Desired {
     pub evidence: Vec<Proof>,
 }
 
+impl Desired {
+    /// What a destination holds of a user it was never told of: nothing stands against them.
+    pub fn blank() -> Self {
+        Self {
+            state: DesiredState::Sendable,
+            reason: Reason::Ok,
+            since: None,
+            unsubscribed: Vec::new(),
+            evidence: Vec::new(),
+        }
+    }
+}
+
 /// What a destination that serves `app` (or the whole team) should hold about the user of this view.
 pub fn desired(view: &View, app: Option<&AppId>, policy: &Policy, now: Timestamp) -> Desired {
     let question = Question { app: app.cloned(), stream: None, class: Class::Marketing };

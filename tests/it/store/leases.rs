@@ -64,7 +64,7 @@ fn body(id: &str) -> TeeRow {
 
 async fn claim(store: &Store, token: &str, seconds: i64, limit: i64) -> Vec<TeeRow> {
     let mut tx = store.write().await.unwrap();
-    let rows = tx.claim_tee(token, at(seconds), LEASE, limit).await.unwrap();
+    let rows = tx.claim_tee("identity", token, at(seconds), LEASE, limit).await.unwrap();
     tx.commit().await.unwrap();
     rows
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use relaywatch::domain::time::Timestamp;
-use relaywatch::store::{Attempt, DesiredRow, Due, Store};
+use relaywatch::store::{Attempt, Claiming, DesiredRow, Due, Store};
 
 use super::{ODD, at, on_both, team};
 use crate::world::World;
@@ -48,7 +48,7 @@ async fn put(store: &Store, rows: &[DesiredRow]) {
 
 async fn claim(store: &Store, token: &str, now: Timestamp, limit: i64) -> Vec<Due> {
     let mut tx = store.write().await.unwrap();
-    let due = tx.claim_due("crm", token, now, LEASE, limit).await.unwrap();
+    let due = tx.claim_due("crm", Claiming::All, token, now, LEASE, limit).await.unwrap();
     tx.commit().await.unwrap();
     due
 }

@@ -22,7 +22,7 @@ on_both! {
 }
 
 fn cutoffs(at: Timestamp) -> Cutoffs {
-    Cutoffs { events: at, seen: at, quarantine: at, audit: at, cells: at }
+    Cutoffs { events: at, seen: at, quarantine: at, audit: at, cells: at, deliveries: at, tee: at }
 }
 
 fn count(n: i64) -> CellCount {
@@ -66,7 +66,15 @@ async fn fill(world: &World) {
 async fn each_kind_goes_by_its_own_age(world: World) {
     fill(&world).await;
     let mut tx = world.store.write().await.unwrap();
-    let all = Cutoffs { events: at(2), seen: at(3), quarantine: at(4), audit: at(5), cells: at(6) };
+    let all = Cutoffs {
+        events: at(2),
+        seen: at(3),
+        quarantine: at(4),
+        audit: at(5),
+        cells: at(6),
+        deliveries: at(7),
+        tee: at(8),
+    };
     assert_eq!(tx.prune(&all, at(100), 100).await.unwrap(), 1 + 2 + 3 + 4 + 5);
     assert_eq!(tx.prune(&all, at(100), 100).await.unwrap(), 0);
     assert_eq!(tx.oldest_event().await.unwrap(), Some(2), "what is as old as the cutoff stays");

@@ -167,7 +167,7 @@ impl World {
 
     /// Does what is due by time alone.
     pub async fn settle(&self) {
-        while self.intake.settle_due(1_000).await.expect("the store settles") == 1_000 {}
+        while self.intake.settle_due(1_000).await.expect("the store settles").looked_at == 1_000 {}
     }
 
     /// The verdict at this moment.
