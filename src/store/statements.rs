@@ -1,7 +1,8 @@
 //! Every statement of the store by name, so that a test can prepare each on the databases it is for.
 
 use super::{
-    cells, events, glances, leases, log, migrate, outbox, people, quarantine, records, registry, retention, tee,
+    cells, events, glances, leases, listing, log, migrate, outbox, people, quarantine, records, registry, retention,
+    tee,
 };
 
 /// One statement, as each database gets it; `None` where it is only for the other.
@@ -43,6 +44,7 @@ pub const STATEMENTS: &[Statement] = statements! {
     one glances [TEAMS, ERASED]
     twin glances [PACKED]
     one leases [DECLARE, CLAIM, FINISH]
+    one listing [KEYS, MENTIONED, SIGHTINGS]
     one log [LOCK_HEAD, ADVANCE_HEAD, READ_HEAD, IS_SEEN]
     twin log [ALREADY_SEEN, MARK_SEEN]
     one migrate [APPLIED]
