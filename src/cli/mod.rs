@@ -6,8 +6,14 @@
 mod config;
 pub mod demo;
 mod doctor;
+mod erase;
 mod explain;
+mod export;
+mod import;
+mod input;
+mod leaked;
 mod migrate;
+mod overrides;
 mod quarantine;
 mod serve;
 mod token;
@@ -46,6 +52,17 @@ enum Command {
     /// Make, list and revoke tokens of the API.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Import users, or what is known from before.
+    #[command(subcommand)]
+    Import(import::ImportCommand),
+    /// Write the verdict on every known address.
+    Export(export::Export),
+    /// Decide about one address.
+    Override(overrides::Override),
+    /// Erase a person.
+    Erase(erase::Erase),
+    /// List relay addresses that were mailed from where nobody of ours should have them.
+    Leaked(leaked::Leaked),
     /// List what could not be read, and read it again.
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
@@ -111,6 +128,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config(config) => config.run(),
         Command::Migrate(migrate) => migrate.run(clock).await,
         Command::Token(token) => token.run(clock).await,
+        Command::Import(import) => import.run(clock).await,
+        Command::Export(export) => export.run(clock).await,
+        Command::Override(decision) => decision.run(clock).await,
+        Command::Erase(erase) => erase.run(clock).await,
+        Command::Leaked(leaked) => leaked.run(clock).await,
         Command::Quarantine(quarantine) => quarantine.run(clock).await,
     }
 }
