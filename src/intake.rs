@@ -10,14 +10,18 @@ mod erasure;
 mod group;
 mod prepare;
 mod quarantine;
+mod reveal;
+mod ruling;
 mod settle;
 mod subjects;
 mod touched;
+mod verdicts;
 mod worker;
 
 pub use erasure::{Erasure, ErasureDone};
 pub use prepare::Prepared;
 pub use quarantine::Part as UnreadPart;
+pub use ruling::{Ruled, Ruling, wrong_words};
 pub use settle::Settled;
 
 use std::sync::Arc;
