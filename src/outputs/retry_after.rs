@@ -36,7 +36,7 @@ mod tests {
             ("99999999", Some(86_400)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(30)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("Sun, 06 Nov 2094 08:00:00 GMT", Some(86_400)),
+            ("Sat, 06 Nov 2094 08:00:00 GMT", Some(86_400)),
             ("-1", None),
             ("soon", None),
             ("", None),
