@@ -15,13 +15,7 @@ use crate::outputs::system_lookup;
 
 /// The destinations, as intake must know them.
 pub(super) fn destinations(config: &Config) -> Vec<Destination> {
-    let of = |d: &crate::config::destinations::Destination| Destination {
-        name: d.name.clone(),
-        team: d.team.clone(),
-        app: d.app.clone(),
-        delivers: d.mode.delivers(),
-    };
-    config.destinations.0.iter().map(of).collect()
+    config.destinations.0.iter().map(Destination::from).collect()
 }
 
 /// Everything that runs on a schedule, ready to run. What a destination only observed so far becomes due when it delivers now.

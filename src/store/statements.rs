@@ -1,8 +1,8 @@
 //! Every statement of the store by name, so that a test can prepare each on the databases it is for.
 
 use super::{
-    cells, deliveries, events, glances, leases, listing, log, migrate, one_strike, outbox, people, quarantine, records,
-    registry, retention, tee,
+    cells, deliveries, events, glances, health, leases, listing, log, migrate, one_strike, outbox, people, quarantine,
+    records, registry, retention, tee,
 };
 
 /// One statement, as each database gets it; `None` where it is only for the other.
@@ -29,12 +29,15 @@ macro_rules! statements {
     (@ sqlite $module:ident $name:ident) => {
         statements!(@@ $module $name Some($module::$name), None)
     };
+    (@ postgres $module:ident $name:ident) => {
+        statements!(@@ $module $name None, Some($module::$name))
+    };
     (@@ $module:ident $name:ident $sqlite:expr, $postgres:expr) => {
         Statement { name: concat!(stringify!($module), "::", stringify!($name)), sqlite: $sqlite, postgres: $postgres }
     };
 }
 
-/// All of them: `one` text for both databases, a `twin` text for each, or only for `sqlite`. A new constant is a new word here. Only
+/// All of them: `one` text for both databases, a `twin` text for each, or only for `sqlite` or `postgres`. A new constant is a new word here. Only
 /// [`VACUUMS`] stand apart, a list themselves.
 pub const STATEMENTS: &[Statement] = statements! {
     one cells [SUM, COUNT]
@@ -44,6 +47,9 @@ pub const STATEMENTS: &[Statement] = statements! {
     twin events [INSERT]
     one glances [TEAMS, ERASED]
     twin glances [PACKED]
+    one health [NEWEST, LAST_OF_FEED, ONE_SEALED]
+    sqlite health [JOURNAL_MODE, SYNCHRONOUS]
+    postgres health [SETTING]
     one leases [DECLARE, CLAIM, FINISH]
     one listing [KEYS, MENTIONED, SIGHTINGS]
     one log [LOCK_HEAD, ADVANCE_HEAD, READ_HEAD, IS_SEEN]
