@@ -8,12 +8,15 @@ mod batch;
 pub mod braze;
 pub mod elements;
 pub mod fetch;
+pub mod import;
 pub mod json;
+pub mod lines;
 pub mod loose;
 pub mod ses;
 pub mod shared_secret;
 pub mod sns;
 pub mod sparkpost;
+pub mod written;
 
 use std::borrow::Cow;
 use std::pin::Pin;
