@@ -167,7 +167,7 @@ mod tests {
             (r#"{"team":"A","team":"B"}"#, Some("team"), "is given twice"),
             (r#"{"team":"A"} {}"#, None, "more than one JSON value"),
             (r#"{"team":"A",}"#, None, "trailing comma (column 13)"),
-            ("{\n\"team\":\n", None, "EOF while parsing a value (line 3, column 0)"),
+            ("{\n\"team\":\n", Some("team"), "EOF while parsing a value (line 3, column 0)"),
             ("", None, "EOF while parsing a value (column 0)"),
             (r#""who@a.example""#, None, "must be struct Row"),
             ("team,sub", None, "expected ident (column 2)"),
