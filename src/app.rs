@@ -27,7 +27,7 @@ use crate::domain::stream::{Stream, StreamBook};
 use crate::http::api::auth::{Scope, mint};
 use crate::intake::{Bounds, Context, Intake};
 use crate::metrics::Metrics;
-use crate::store::{Store, TokenRow};
+use crate::store::{Store, TokenRow, with_registered};
 
 /// About what one event waiting for the disk holds in memory, in bytes.
 const EVENT_BYTES: usize = 2_048;
@@ -160,13 +160,6 @@ pub fn key_file(config: &Config) -> PathBuf {
 /// # Errors
 /// When the store fails or holds a registration that is none.
 pub async fn all_streams(config: &Config, store: &Store) -> anyhow::Result<Vec<Stream>> {
-    let mut streams = config.streams.0.clone();
-    for row in store.read().await?.streams().await? {
-        if streams.iter().all(|s| s.name != row.name) {
-            let stream =
-                serde_json::from_str(&row.spec).with_context(|| format!("stream {} in the store", row.name))?;
-            streams.push(stream);
-        }
-    }
-    Ok(streams)
+    let rows = store.read().await?.streams().await?;
+    Ok(with_registered(&config.streams.0, &rows)?)
 }

@@ -10,15 +10,19 @@ mod erasure;
 mod group;
 mod prepare;
 mod quarantine;
+mod reveal;
+mod ruling;
 mod settle;
 mod subjects;
 mod touched;
+mod verdicts;
 mod worker;
 
 pub use erasure::{Erasure, ErasureDone};
 pub use prepare::Prepared;
 pub use quarantine::Part as UnreadPart;
 pub use settle::Settled;
+pub use ruling::{Ruled, Ruling, wrong_words};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use std::fmt;
 use super::prepare::{Keep, Prepared};
 use super::touched::Touched;
 use super::worker::Part;
-use super::{Context, Receipt, desired, erased, subjects};
+use super::{Context, Receipt, desired, erased, reveal, subjects};
 use crate::domain::address::Address;
 use crate::domain::ids::{AddressKey, EventKey, Sub, TeamId};
 use crate::domain::record::{Join, SubjectRecord};
@@ -171,6 +171,6 @@ fn seal(context: &Context, p: &Prepared, kind: &'static str, key: &impl fmt::Dis
     let key = key.to_string();
     let mut nonce = [0; 12];
     (context.random)(&mut nonce);
-    let value = context.keyring.seal(format!("{team}/{kind}/{key}").as_bytes(), text.as_bytes(), nonce);
+    let value = context.keyring.seal(&reveal::place(&team, kind, &key), text.as_bytes(), nonce);
     SealedRow { team, kind, key, value }
 }

@@ -50,7 +50,11 @@ impl Tx {
         Ok(())
     }
 
-    async fn teams(&mut self) -> Result<Vec<TeamId>> {
+    /// The teams that have addresses.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn teams(&mut self) -> Result<Vec<TeamId>> {
         super::on!(self, c => {
             let rows = sqlx::query(TEAMS).fetch_all(c).await?;
             rows.iter().map(|row| Ok(TeamId::new(row.try_get::<String, _>(0)?))).collect()

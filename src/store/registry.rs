@@ -2,8 +2,9 @@
 
 use sqlx::Row;
 
-use super::{Result, Tx, on};
+use super::{Result, StoreError, Tx, on};
 use crate::domain::ids::{StreamName, TeamId};
+use crate::domain::stream::Stream;
 use crate::domain::time::Timestamp;
 
 /// A stream registered over the API.
@@ -62,6 +63,19 @@ pub(super) const PUT_TOKEN: &str =
     "INSERT INTO tokens (id, name, digest, scopes, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
 pub(super) const REVOKE_TOKEN: &str = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
 pub(super) const PUT_AUDIT: &str = "INSERT INTO audit (id, at, who, action, detail) VALUES ($1, $2, $3, $4, $5)";
+
+/// The streams of the configuration file, then those registered over the API that the file does not name.
+///
+/// # Errors
+/// When a row holds no registration.
+pub fn with_registered(configured: &[Stream], rows: &[StreamRow]) -> Result<Vec<Stream>> {
+    let mut streams = configured.to_vec();
+    for row in rows.iter().filter(|row| configured.iter().all(|stream| stream.name != row.name)) {
+        let corrupt = |_| StoreError::Corrupt { table: "streams", column: "spec" };
+        streams.push(serde_json::from_str(&row.spec).map_err(corrupt)?);
+    }
+    Ok(streams)
+}
 
 impl Tx {
     /// The streams registered over the API.
