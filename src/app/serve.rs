@@ -22,6 +22,7 @@ use crate::http::operations::{self, Check};
 use crate::index;
 use crate::shutdown::{Ended, Shutdown};
 use crate::sources::Action;
+use crate::sources::import::Directory;
 use crate::store::StoreError;
 
 /// How often streams registered by another replica are looked for.
@@ -78,7 +79,7 @@ pub async fn serve(
     let limits = Limits { connections: server.max_connections, header_timeout: server.header_timeout.get() };
     let http = &core.metrics.http;
     let in_flight = InFlight::new(server.in_flight_bytes.get(), http.http_body_bytes_in_flight.clone());
-    let api = api::router(build_api(&core, &in_flight));
+    let api = api::router(build_api(&core, &in_flight, &shutdown));
     let hooks = hooks::router(build_hooks(&core, &endpoints, &in_flight, &shutdown));
     let work = shutdown.work();
     let spawn = |listener: Listener, router: Router| {
@@ -109,16 +110,19 @@ pub async fn serve(
     Ok(ended)
 }
 
-fn build_api(core: &Core, in_flight: &InFlight) -> Api {
+fn build_api(core: &Core, in_flight: &InFlight, shutdown: &Shutdown) -> Api {
     let server = &core.config.server;
     let retry_after = core.config.limits.retry_after.get();
     Api {
         intake: core.intake.clone(),
         tokens: Tokens::of(core.store.clone(), core.clock.clone()),
         teams: core.config.teams.iter().map(|team| team.id.clone()).collect(),
+        directory: Arc::new(Directory::new(core.config.teams.clone())),
+        configured: core.config.streams.0.clone().into(),
         in_flight: in_flight.clone(),
         body: BodyLimits { bytes: server.body_bytes.get(), timeout: server.body_timeout.get(), retry_after },
         retry_after,
+        stopping: shutdown.work().stop().clone(),
         clock: core.clock.clone(),
     }
 }

@@ -86,6 +86,14 @@ impl InFlight {
         self.total.saturating_sub(self.budget.available_permits())
     }
 
+    /// Takes a share for a body that is read as a stream: what it holds at a time, however long it is.
+    ///
+    /// # Errors
+    /// [`BodyError::Exhausted`] when too many bytes are in flight.
+    pub fn hold(&self, bytes: usize, limits: BodyLimits) -> Result<Share, BodyError> {
+        self.reserve(bytes, limits)
+    }
+
     /// Reads the whole of `body`. A declared length is reserved before the first byte is read; without one, the reserve
     /// grows with the body and is never smaller than the memory held.
     ///

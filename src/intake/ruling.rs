@@ -1,6 +1,6 @@
 //! An operator's decision about one address: an event like any other, and a line of the audit trail.
 
-use super::{Context, Intake, IntakeError, Submission};
+use super::{Intake, IntakeError, Submission};
 use crate::domain::address::Address;
 use crate::domain::event::{Decision, Event, Evidence, Identity, Kind, Origin, Scope, Source, Who};
 use crate::domain::ids::{AddressKey, TeamId};
@@ -23,6 +23,8 @@ pub struct Ruling {
     pub decision: Decision,
     /// What brought it: `api` or `cli`.
     pub endpoint: &'static str,
+    /// Whose token or account it came with; stands in the audit trail beside who decided.
+    pub by: String,
 }
 
 /// A decision that is in force.
@@ -75,13 +77,23 @@ impl Intake {
     pub async fn rule(&self, ruling: Ruling) -> Result<Ruled, IntakeError> {
         let context = self.context();
         let now = context.clock.now();
-        let Ruling { team, address, decision, endpoint } = ruling;
+        let Ruling { team, address, decision, endpoint, by } = ruling;
         let key = context.keyring.address(&address);
         let mut once = [0; 16];
         (context.random)(&mut once);
         let identity = Identity::new("operator", &[&uuid::Uuid::from_bytes(once).to_string()]);
         let event = context.keyring.event(&identity).public();
-        let audit = audit(context, &team, key, &decision, &event, now);
+        let audit = AuditRow {
+            id: uuid::Uuid::now_v7().to_string(),
+            at: now,
+            who: decision.who.clone(),
+            action: "override".to_owned(),
+            detail: serde_json::json!({
+                "team": team, "key": key, "action": decision.action, "why": decision.why, "until": decision.until,
+                "event": event, "by": by, "policy_version": context.policy_version,
+            })
+            .to_string(),
+        };
         let events = vec![Event {
             identity,
             source: Source::Operator,
@@ -108,28 +120,6 @@ impl Intake {
         };
         written.await.map_err(|e: StoreError| IntakeError::Unavailable(e.to_string()))?;
         Ok(Ruled { event, key, head: receipt.head })
-    }
-}
-
-fn audit(
-    context: &Context,
-    team: &TeamId,
-    key: AddressKey,
-    decision: &Decision,
-    event: &str,
-    now: Timestamp,
-) -> AuditRow {
-    let Decision { action, who, why, until } = decision;
-    let detail = serde_json::json!({
-        "team": team, "key": key, "action": action, "why": why, "until": until, "event": event,
-        "policy_version": context.policy_version,
-    });
-    AuditRow {
-        id: uuid::Uuid::now_v7().to_string(),
-        at: now,
-        who: who.clone(),
-        action: "override".to_owned(),
-        detail: detail.to_string(),
     }
 }
 

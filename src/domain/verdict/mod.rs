@@ -2,11 +2,13 @@
 
 mod decide;
 mod desired;
+mod gate;
 mod glance;
 mod hold;
 
 pub use decide::{Moment, decide};
 pub use desired::{Desired, DesiredState, desired};
+pub use gate::{Gate, GateNow, InForce, gate};
 pub use glance::{Glance, glance, subject_asks};
 pub use hold::{Standing, candidates, standing};
 

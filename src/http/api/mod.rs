@@ -1,20 +1,39 @@
 //! The internal API: JSON, bearer tokens with scopes, errors that name the field. No address ever stands in a URL.
+//!
+//! To add a route: a handler with its `utoipa::path` in a file of its own, and one line in the table below.
 
 pub mod auth;
+mod batch;
+mod changes;
+mod document;
+mod erase;
+mod gate;
+mod incoming;
+mod ndjson;
+mod openapi;
+mod overrides;
+mod parameters;
 pub mod problem;
 pub mod question;
 pub mod sendability;
+mod streams;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokio_util::sync::CancellationToken;
 
 use self::auth::Tokens;
 use super::body::{BodyLimits, InFlight};
 use crate::clock::Clock;
 use crate::domain::ids::TeamId;
+use crate::domain::stream::Stream;
 use crate::intake::Intake;
+use crate::sources::import::Directory;
+
+pub use openapi::document as openapi_document;
 
 /// What every route of the API needs. Cheap to clone.
 #[derive(Clone)]
@@ -25,17 +44,53 @@ pub struct Api {
     pub tokens: Tokens,
     /// The configured teams; empty: any team may be named.
     pub teams: Arc<[TeamId]>,
+    /// The same with their apps, for the import.
+    pub directory: Arc<Directory>,
+    /// The streams of the configuration file. They cannot be changed over the API.
+    pub configured: Arc<[Stream]>,
     /// The budget of bytes that all bodies together may hold.
     pub in_flight: InFlight,
     /// What one body may take.
     pub body: BodyLimits,
     /// What an unavailable store answers in `Retry-After`.
     pub retry_after: Duration,
+    /// Set when the daemon is to stop: whoever waits for something to happen waits no longer.
+    pub stopping: CancellationToken,
     /// Time.
     pub clock: Clock,
 }
 
-/// The routes.
+/// Declares the routes: the router, the list of them, and the document that describes them, from one table.
+macro_rules! routes {
+    ($($method:ident $path:literal => $($handler:ident)::+,)+) => {
+        /// Method and path of every route.
+        pub const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),+];
+
+        fn routes() -> Router<Api> {
+            Router::new()$(.route($path, axum::routing::$method($($handler)::+)))+
+        }
+
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($($handler)::+),+))]
+        struct Described;
+    };
+}
+
+routes! {
+    post "/v1/sendability" => sendability::check,
+    post "/v1/sendability/batch" => batch::check,
+    get "/v1/gate/{stream}" => gate::show,
+    get "/v1/changes" => changes::follow,
+    get "/v1/streams" => streams::list,
+    put "/v1/streams" => streams::register,
+    get "/v1/streams/{name}" => streams::show,
+    put "/v1/users" => users::import,
+    post "/v1/users/erase" => erase::erase,
+    post "/v1/users/override" => overrides::decide,
+    get "/openapi.json" => openapi::show,
+}
+
+/// The router.
 pub fn router(api: Api) -> Router {
-    Router::new().merge(sendability::routes()).fallback(problem::no_such_route).with_state(api)
+    routes().method_not_allowed_fallback(problem::no_such_method).fallback(problem::no_such_route).with_state(api)
 }

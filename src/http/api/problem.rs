@@ -7,13 +7,15 @@ use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::http::body::BodyError;
 use crate::intake::IntakeError;
+use crate::sources::written::Wrong;
 use crate::store::StoreError;
 
 /// A refused request.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
     #[serde(skip)]
     status: StatusCode,
@@ -24,20 +26,40 @@ pub struct Problem {
     pub field: Option<String>,
     /// A sentence, for people. Holds no address.
     pub detail: String,
+    /// The other fields that are wrong, where several were looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub others: Vec<WrongField>,
     #[serde(skip)]
     retry_after: Option<Duration>,
+}
+
+/// One more wrong field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct WrongField {
+    /// The field, as a dotted path.
+    pub field: String,
+    /// What is wrong with it.
+    pub detail: String,
 }
 
 impl Problem {
     /// A problem of the whole request.
     pub fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, reason, field: None, detail: detail.into(), retry_after: None }
+        Self { status, reason, field: None, detail: detail.into(), others: Vec::new(), retry_after: None }
     }
 
     /// 400: one field is wrong.
     pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
         let field = Some(field.into());
         Self { field, ..Self::new(StatusCode::BAD_REQUEST, "bad_field", detail) }
+    }
+
+    /// 400: several fields are wrong; the first stands for all. `None` when none is.
+    pub fn fields(wrong: impl IntoIterator<Item = WrongField>) -> Option<Self> {
+        let mut wrong = wrong.into_iter();
+        let first = wrong.next()?;
+        Some(Self { others: wrong.collect(), ..Self::field(first.field, first.detail) })
     }
 
     /// 404.
@@ -55,6 +77,16 @@ impl Problem {
         Self::new(StatusCode::GONE, "gone", detail)
     }
 
+    /// 500: nothing that the caller did.
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "internal error")
+    }
+
+    /// With the field that it is about.
+    pub fn about(self, field: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..self }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -66,7 +98,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if !error.is_unavailable() {
             tracing::error!(%error, "the store failed a request");
-            return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "internal error");
+            return Self::internal();
         }
         let retry_after = Some(Duration::from_secs(5));
         let detail = "the store is not available";
@@ -105,24 +137,21 @@ impl IntoResponse for Problem {
     }
 }
 
+impl From<Wrong> for Problem {
+    fn from(wrong: Wrong) -> Self {
+        match wrong.field {
+            Some(field) => Self::field(field, wrong.detail),
+            None => Self::new(StatusCode::BAD_REQUEST, "bad_json", wrong.detail),
+        }
+    }
+}
+
 /// For what no route answers.
 pub async fn no_such_route() -> Problem {
     Problem::not_found("route")
 }
 
-/// What serde says of a wrong JSON, without the value it met: that may be an address.
-pub fn without_value(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = text.rfind(" at line ").map_or("", |at| &text[at..]);
-    let message = &text[..text.len() - place.len()];
-    let said = if message.starts_with("unknown field") {
-        "unknown field".to_owned()
-    } else if let Some(expected) = message.find(", expected ") {
-        format!("wrong type{}", &message[expected..])
-    } else if message.contains('`') || message.contains('"') {
-        "is not valid".to_owned()
-    } else {
-        message.to_owned()
-    };
-    format!("{said}{place}")
+/// For a route that does not take the method.
+pub async fn no_such_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the route does not take this method")
 }

@@ -1,6 +1,7 @@
 //! What is asked: one address or key of one team, optionally for an app, a stream and a class.
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Api;
 use super::problem::Problem;
@@ -10,8 +11,9 @@ use crate::domain::policy::Class;
 use crate::domain::verdict::Question;
 
 /// A question as it is written. Unknown fields are refused: a misspelt `class` must not silently mean marketing.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = Question)]
 pub struct Written {
     /// The team; may be missing when exactly one is configured.
     pub team: Option<String>,

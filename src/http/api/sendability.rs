@@ -2,55 +2,39 @@
 
 use std::collections::BTreeSet;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use http::HeaderMap;
 
-use super::Api;
 use super::auth::Scope;
 use super::problem::Problem;
 use super::question::{Asked, Written};
+use super::{Api, document};
 use crate::domain::ids::Esp;
 use crate::domain::record::AddressRecord;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Glance, Moment, Verdict, View, decide};
 use crate::intake::Context;
+use crate::sources::written::read;
 use crate::store::AddressAt;
 
-/// The route.
-pub fn routes() -> Router<Api> {
-    Router::new().route("/v1/sendability", post(check))
-}
-
-async fn check(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Json<Verdict>, Problem> {
+/// May I send to this address?
+#[utoipa::path(
+    post,
+    path = "/v1/sendability",
+    tag = "sendability",
+    request_body = Written,
+    responses((status = 200, description = "The verdict", body = document::Verdict), document::Refused),
+    security(("token" = ["sendability"]))
+)]
+pub(super) async fn check(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Json<Verdict>, Problem> {
     api.tokens.allow(&headers, Scope::Sendability).await?;
     let received = api.in_flight.read(body, api.body).await?;
-    let written: Written = parse(&received.bytes)?;
+    let written: Written = read(&received.bytes)?;
     let asked = api.read(&written)?;
     let mut verdicts = answer(&api, std::slice::from_ref(&asked)).await?;
     verdicts.pop().map(Json).ok_or_else(|| Problem::not_found("answer"))
-}
-
-/// Reads a JSON body or line.
-///
-/// # Errors
-/// 400 naming the field where serde knows it.
-pub fn parse<'de, T: serde::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let detail = super::problem::without_value(error.inner());
-        // What a client called a field that is none is foreign: a key may be an address as well as a value.
-        if path == "." || detail.starts_with("unknown field") {
-            Problem::new(http::StatusCode::BAD_REQUEST, "bad_json", detail)
-        } else {
-            Problem::field(path, detail)
-        }
-    })?;
-    json.end().map_err(|_| Problem::new(http::StatusCode::BAD_REQUEST, "bad_json", "more than one JSON value"))?;
-    Ok(read)
 }
 
 /// Answers questions, in their order. What the index knows to be out of the question costs no store; the rest is answered from one

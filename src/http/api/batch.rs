@@ -1,0 +1,225 @@
+//! `POST /v1/sendability/batch`: the same question for millions of addresses, line by line, in constant memory.
+//!
+//! Lines are answered in their order while the request is still being sent, so the caller must read while it writes. A line that is wrong
+//! gets an error in its place. When the answers cannot go on, a last line says why and the body breaks off: what was read so far is good,
+//! and cannot be taken for the whole.
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::auth::Scope;
+use super::incoming::{HELD, Incoming};
+use super::ndjson::{self, WrongLine};
+use super::parameters::parameters;
+use super::problem::Problem;
+use super::question::{Asked, Written};
+use super::sendability::answer;
+use super::{Api, document};
+use crate::domain::policy::Class;
+use crate::domain::verdict::Verdict;
+use crate::http::body::Share;
+use crate::sources::lines::Line;
+use crate::sources::written::read;
+
+/// The longest line, in bytes.
+const LONGEST: usize = 8 << 10;
+
+/// How many questions are answered at a time.
+const AT_A_TIME: usize = 1_000;
+
+/// The longest `id` of a caller, in bytes.
+const LONGEST_ID: usize = 128;
+
+/// May I send to these addresses?
+///
+/// One question to a line, one answer to a line, in the same order. What every line would repeat may stand in the URL; what a line says
+/// itself goes before. Answers come while the questions are still being sent: read while you write. A body that ends by an error is not
+/// complete.
+#[utoipa::path(
+    post,
+    path = "/v1/sendability/batch",
+    tag = "sendability",
+    params(
+        ("team" = Option<String>, Query, description = "The team of lines that name none"),
+        ("app" = Option<String>, Query, description = "The app of lines that name none"),
+        ("stream" = Option<String>, Query, description = "The stream of lines that name none"),
+        ("class" = Option<String>, Query, description = "The class of lines that name none")
+    ),
+    request_body(content = document::BatchQuestion, content_type = "application/x-ndjson", description = "One question to a line, of at most 8 KiB"),
+    responses(
+        (status = 200, description = "One answer to a line: a verdict, or what is wrong with the line", content_type = "application/x-ndjson", body = document::BatchAnswer),
+        document::Refused
+    ),
+    security(("token" = ["sendability"]))
+)]
+pub(super) async fn check(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Result<Response, Problem> {
+    api.tokens.allow(&headers, Scope::Sendability).await?;
+    let defaults = defaults(&api, query.as_deref())?;
+    let share = api.in_flight.hold(HELD, api.body)?;
+    let incoming = Incoming::new(body, LONGEST, api.body.timeout);
+    let mut batch = Batch { api, defaults, incoming, unanswered: 1, _share: share };
+    // The first answers decide the status: with no store to ask it is 503 and no answer at all.
+    let Some(first) = batch.answers().await? else { return Ok(ndjson::answer(Body::empty())) };
+    let rest = stream::unfold((batch, Next::Given(first)), |(mut batch, next)| async move {
+        let given = match next {
+            Next::Given(answers) => Ok(answers),
+            Next::Read => match batch.answers().await {
+                Ok(answers) => Ok(answers?),
+                Err(problem) => {
+                    let last = batch.last_line(problem);
+                    return Some((Ok(last), (batch, Next::BreakOff)));
+                }
+            },
+            Next::BreakOff => Err(std::io::Error::other("the answers are not complete")),
+        };
+        Some((given, (batch, Next::Read)))
+    });
+    Ok(ndjson::answer(Body::from_stream(rest)))
+}
+
+/// What the body of the answer goes on with.
+enum Next {
+    Given(Bytes),
+    Read,
+    BreakOff,
+}
+
+/// One line. The fields are those of a single question.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Question<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    team: Option<String>,
+    address: Option<String>,
+    key: Option<String>,
+    app: Option<String>,
+    stream: Option<String>,
+    class: Option<String>,
+}
+
+fn defaults(api: &Api, query: Option<&str>) -> Result<Written, Problem> {
+    let mut given = parameters(query, &["team", "app", "stream", "class"])?;
+    let mut take = |name| given.remove(name);
+    let defaults = Written {
+        team: take("team"),
+        app: take("app"),
+        stream: take("stream"),
+        class: take("class"),
+        ..Written::default()
+    };
+    // What can only be wrong on every line is told once, before the first.
+    let team = defaults.team.as_deref().map(|team| api.team(Some(team))).transpose()?;
+    if let Some(name) = &defaults.stream {
+        let streams = api.intake.context().streams.load();
+        let known = streams.get(name).filter(|stream| team.as_ref().is_none_or(|team| stream.team == *team));
+        known.ok_or_else(|| Problem::field("stream", "is not a stream of this team"))?;
+    }
+    if let Some(word) = &defaults.class {
+        Class::parse(word).ok_or_else(|| Problem::field("class", "is none of security, transactional, marketing"))?;
+    }
+    Ok(defaults)
+}
+
+struct Batch {
+    api: Api,
+    defaults: Written,
+    incoming: Incoming,
+    /// The first line without an answer.
+    unanswered: u64,
+    _share: Share,
+}
+
+impl Batch {
+    /// The answers to the next lines; `None` behind the last.
+    async fn answers(&mut self) -> Result<Option<Bytes>, Problem> {
+        let lines = self.incoming.take(AT_A_TIME, true).await?;
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        self.unanswered = lines.first().map_or(0, |(number, _)| *number);
+        let mut asked = Vec::with_capacity(lines.len());
+        let mut places = Vec::with_capacity(lines.len());
+        for (number, line) in &lines {
+            places.push(match self.read(line) {
+                Ok((id, question)) => {
+                    asked.push(question);
+                    Ok(id)
+                }
+                Err(problem) => Err(WrongLine { line: *number, problem }),
+            });
+        }
+        let verdicts = answer(&self.api, &asked).await?;
+        let mut answered = asked.iter().zip(&verdicts);
+        let mut out = Vec::with_capacity(lines.len() * 512);
+        for place in places {
+            match place {
+                Err(wrong) => ndjson::write(&mut out, &wrong)?,
+                Ok(id) => {
+                    let Some((asked, verdict)) = answered.next() else { return Err(Problem::internal()) };
+                    write(&mut out, id, asked, verdict)?;
+                }
+            }
+        }
+        self.unanswered = self.incoming.number() + 1;
+        Ok(Some(out.into()))
+    }
+
+    fn read<'a>(&self, line: &'a Line) -> Result<(Option<&'a RawValue>, Asked), Problem> {
+        let Line::Text(text) = line else {
+            let detail = format!("is longer than {LONGEST} bytes");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "line_too_long", detail));
+        };
+        let Question { id, team, address, key, app, stream, class } = read(text)?;
+        let is_plain = |id: &&RawValue| !id.get().starts_with(['{', '[']) && id.get().len() <= LONGEST_ID;
+        if id.is_some_and(|id| !is_plain(&id)) {
+            let detail = format!("must be text or a number of at most {LONGEST_ID} bytes");
+            return Err(Problem::field("id", detail));
+        }
+        let otherwise = |own: Option<String>, other: &Option<String>| own.or_else(|| other.clone());
+        let written = Written {
+            team: otherwise(team, &self.defaults.team),
+            address,
+            key,
+            app: otherwise(app, &self.defaults.app),
+            stream: otherwise(stream, &self.defaults.stream),
+            class: otherwise(class, &self.defaults.class),
+        };
+        Ok((id, self.api.read(&written)?))
+    }
+
+    /// Why the answers end here, and from which line on there are none.
+    fn last_line(&self, problem: Problem) -> Bytes {
+        let mut out = Vec::new();
+        // It can hold nothing that cannot be written; without it the broken body still says enough.
+        let _ = ndjson::write(&mut out, &WrongLine { line: self.unanswered, problem });
+        out.into()
+    }
+}
+
+/// The caller's `id` first, then whom the verdict is on, then the verdict as a single question gets it.
+fn write(out: &mut Vec<u8>, id: Option<&RawValue>, asked: &Asked, verdict: &Verdict) -> Result<(), Problem> {
+    out.push(b'{');
+    if let Some(id) = id {
+        out.extend_from_slice(b"\"id\":");
+        out.extend_from_slice(id.get().as_bytes());
+        out.push(b',');
+    }
+    out.extend_from_slice(format!("\"key\":\"{}\",", asked.key).as_bytes());
+    let opened = out.len();
+    ndjson::write(out, verdict)?;
+    // The verdict's own opening brace.
+    out.remove(opened);
+    Ok(())
+}

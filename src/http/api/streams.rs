@@ -1,0 +1,145 @@
+//! `GET|PUT /v1/streams`: the registered ways of sending.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use http::HeaderMap;
+use serde::Serialize;
+
+use super::auth::Scope;
+use super::problem::{Problem, WrongField};
+use super::{Api, document};
+use crate::config::streams::wrong;
+use crate::domain::ids::StreamName;
+use crate::domain::stream::{Stream, StreamBook};
+use crate::sources::written::read;
+use crate::store::{AuditRow, StreamRow, with_registered};
+
+/// The streams, each as it can be registered again.
+#[derive(Debug, Serialize)]
+pub(super) struct Registered {
+    streams: Vec<Stream>,
+    /// Which of them stand in the configuration file and cannot be changed here.
+    read_only: Vec<StreamName>,
+}
+
+/// The registered streams.
+#[utoipa::path(
+    get,
+    path = "/v1/streams",
+    tag = "streams",
+    responses((status = 200, description = "All streams", body = document::Registered), document::Refused),
+    security(("token" = ["streams"]))
+)]
+pub(super) async fn list(State(api): State<Api>, headers: HeaderMap) -> Result<Json<Registered>, Problem> {
+    api.tokens.allow(&headers, Scope::Streams).await?;
+    let streams = stored(&api).await?;
+    Ok(Json(Registered { streams, read_only: api.configured.iter().map(|stream| stream.name.clone()).collect() }))
+}
+
+/// One registered stream.
+#[utoipa::path(
+    get,
+    path = "/v1/streams/{name}",
+    tag = "streams",
+    params(("name" = String, Path, description = "The name of a registered stream")),
+    responses(
+        (status = 200, description = "Its registration", body = document::Registration),
+        (status = 404, description = "No such stream", body = Problem),
+        document::Refused
+    ),
+    security(("token" = ["streams"]))
+)]
+pub(super) async fn show(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Json<Stream>, Problem> {
+    api.tokens.allow(&headers, Scope::Streams).await?;
+    let Ok(Path(name)) = name else { return Err(Problem::not_found("stream")) };
+    let streams = stored(&api).await?;
+    let stream = streams.into_iter().find(|stream| stream.name.as_str() == name);
+    stream.map(Json).ok_or_else(|| Problem::not_found("stream"))
+}
+
+/// Register streams: all that are given, or none.
+///
+/// A stream of the same name is replaced. Events that come from now on find the new registration.
+#[utoipa::path(
+    put,
+    path = "/v1/streams",
+    tag = "streams",
+    request_body = document::Registrations,
+    responses(
+        (status = 200, description = "The streams as they are registered now", body = document::Registered),
+        (status = 409, description = "A stream of this name stands in the configuration file", body = Problem),
+        document::Refused
+    ),
+    security(("token" = ["streams"]))
+)]
+pub(super) async fn register(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Registered>, Problem> {
+    let who = api.tokens.allow(&headers, Scope::Streams).await?;
+    let received = api.in_flight.read(body, api.body).await?;
+    let several = received.bytes.trim_ascii_start().starts_with(b"[");
+    let streams: Vec<Stream> = if several { read(&received.bytes)? } else { vec![read(&received.bytes)?] };
+    drop(received);
+    check(&api, &streams, several)?;
+    let now = api.clock.now();
+    let names: Vec<_> = streams.iter().map(|stream| stream.name.clone()).collect();
+    let mut tx = api.intake.store().write().await?;
+    for stream in &streams {
+        let spec = serde_json::to_string(stream).map_err(|_| Problem::internal())?;
+        let row = StreamRow { name: stream.name.clone(), team: stream.team.clone(), spec, changed_at: now };
+        tx.put_stream(&row).await?;
+    }
+    let detail = serde_json::json!({ "streams": names }).to_string();
+    let id = uuid::Uuid::now_v7().to_string();
+    tx.put_audit(&AuditRow { id, at: now, who, action: "streams_register".into(), detail }).await?;
+    tx.commit().await?;
+    let all = stored(&api).await?;
+    api.intake.context().streams.store(Arc::new(StreamBook::new(all)));
+    Ok(Json(Registered { streams, read_only: Vec::new() }))
+}
+
+async fn stored(api: &Api) -> Result<Vec<Stream>, Problem> {
+    let rows = api.intake.store().read().await?.streams().await?;
+    Ok(with_registered(&api.configured, &rows)?)
+}
+
+fn check(api: &Api, streams: &[Stream], several: bool) -> Result<(), Problem> {
+    let path = |i: usize, field: &str| if several { format!("[{i}].{field}") } else { field.to_owned() };
+    let mut found = Vec::new();
+    let mut names = BTreeSet::new();
+    for (i, stream) in streams.iter().enumerate() {
+        let mut add =
+            |field: &str, detail: &str| found.push(WrongField { field: path(i, field), detail: detail.to_owned() });
+        for (field, detail) in wrong(stream) {
+            add(field, detail);
+        }
+        if !api.teams.is_empty() && !api.teams.contains(&stream.team) && !stream.team.as_str().is_empty() {
+            add("team", "is not a configured team");
+        }
+        if !names.insert(&stream.name) {
+            add("name", "names two streams");
+        }
+    }
+    if let Some(problem) = Problem::fields(found) {
+        return Err(problem);
+    }
+    let configured = |stream: &Stream| api.configured.iter().any(|fixed| fixed.name == stream.name);
+    match streams.iter().position(configured) {
+        Some(i) => {
+            let detail = "a stream of this name stands in the configuration file and is changed there";
+            Err(Problem::conflict(detail).about(path(i, "name")))
+        }
+        None => Ok(()),
+    }
+}
