@@ -1,7 +1,7 @@
 //! Every statement of the store by name, so that a test can prepare each on the databases it is for.
 
 use super::{
-    cells, deliveries, events, glances, leases, log, migrate, one_strike, outbox, people, quarantine, records,
+    cells, deliveries, events, glances, leases, listing, log, migrate, one_strike, outbox, people, quarantine, records,
     registry, retention, tee,
 };
 
@@ -45,6 +45,7 @@ pub const STATEMENTS: &[Statement] = statements! {
     one glances [TEAMS, ERASED]
     twin glances [PACKED]
     one leases [DECLARE, CLAIM, FINISH]
+    one listing [KEYS, MENTIONED, SIGHTINGS]
     one log [LOCK_HEAD, ADVANCE_HEAD, READ_HEAD, IS_SEEN]
     twin log [ALREADY_SEEN, MARK_SEEN]
     one migrate [APPLIED]

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one file per room or subject.
 
+mod api;
 mod architecture;
 mod cable;
 mod chance;

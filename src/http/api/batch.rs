@@ -4,6 +4,8 @@
 //! gets an error in its place. When the answers cannot go on, a last line says why and the body breaks off: what was read so far is good,
 //! and cannot be taken for the whole.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -33,6 +35,9 @@ const LONGEST: usize = 8 << 10;
 /// How many questions are answered at a time.
 const AT_A_TIME: usize = 1_000;
 
+/// How long the last line of answers that break off is given to leave.
+const LAST_LINE_TAKES: Duration = Duration::from_millis(500);
+
 /// The longest `id` of a caller, in bytes.
 const LONGEST_ID: usize = 128;
 
@@ -44,6 +49,7 @@ const LONGEST_ID: usize = 128;
 #[utoipa::path(
     post,
     path = "/v1/sendability/batch",
+    operation_id = "check_many",
     tag = "sendability",
     params(
         ("team" = Option<String>, Query, description = "The team of lines that name none"),
@@ -81,7 +87,11 @@ pub(super) async fn check(
                     return Some((Ok(last), (batch, Next::BreakOff)));
                 }
             },
-            Next::BreakOff => Err(std::io::Error::other("the answers are not complete")),
+            Next::BreakOff => {
+                // An error ends the connection at once, with whatever was not sent yet.
+                tokio::time::sleep(LAST_LINE_TAKES).await;
+                Err(std::io::Error::other("the answers are not complete"))
+            }
         };
         Some((given, (batch, Next::Read)))
     });

@@ -41,6 +41,7 @@ const USUAL: i64 = 1_000;
 #[utoipa::path(
     get,
     path = "/v1/changes",
+    operation_id = "changes",
     tag = "changes",
     params(
         ("after" = Option<String>, Query, description = "The cursor to go on from; without it, the beginning of the log"),

@@ -34,6 +34,7 @@ pub(super) struct Written {
 #[utoipa::path(
     post,
     path = "/v1/users/erase",
+    operation_id = "erase",
     tag = "users",
     request_body = Written,
     responses((status = 200, description = "What was erased; it is gone from the disk", body = document::Erased), document::Refused),

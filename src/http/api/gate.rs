@@ -28,6 +28,7 @@ pub(super) struct GateOfStream {
 #[utoipa::path(
     get,
     path = "/v1/gate/{stream}",
+    operation_id = "gate",
     tag = "sendability",
     params(("stream" = String, Path, description = "The name of a registered stream")),
     responses(

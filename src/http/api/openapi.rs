@@ -38,6 +38,7 @@ fn info() -> Info {
 #[utoipa::path(
     get,
     path = "/openapi.json",
+    operation_id = "document",
     tag = "document",
     responses((status = 200, description = "The OpenAPI document", body = Object, content_type = "application/json"))
 )]

@@ -38,7 +38,7 @@ pub(super) struct Written {
     /// Why. Kept in the clear: no mail address and no subject.
     why: String,
     /// When it ends: RFC 3339 text, or whole seconds or milliseconds since 1970. Missing: when something else is decided.
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = document::instants, required = false)]
     until: Option<When>,
 }
 
@@ -57,6 +57,7 @@ pub(super) struct Ruled {
 #[utoipa::path(
     post,
     path = "/v1/users/override",
+    operation_id = "override",
     tag = "users",
     request_body = Written,
     responses(

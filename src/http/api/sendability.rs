@@ -23,6 +23,7 @@ use crate::store::AddressAt;
 #[utoipa::path(
     post,
     path = "/v1/sendability",
+    operation_id = "check_one",
     tag = "sendability",
     request_body = Written,
     responses((status = 200, description = "The verdict", body = document::Verdict), document::Refused),

@@ -31,6 +31,7 @@ pub(super) struct Registered {
 #[utoipa::path(
     get,
     path = "/v1/streams",
+    operation_id = "list_streams",
     tag = "streams",
     responses((status = 200, description = "All streams", body = document::Registered), document::Refused),
     security(("token" = ["streams"]))
@@ -45,6 +46,7 @@ pub(super) async fn list(State(api): State<Api>, headers: HeaderMap) -> Result<J
 #[utoipa::path(
     get,
     path = "/v1/streams/{name}",
+    operation_id = "stream",
     tag = "streams",
     params(("name" = String, Path, description = "The name of a registered stream")),
     responses(
@@ -72,6 +74,7 @@ pub(super) async fn show(
 #[utoipa::path(
     put,
     path = "/v1/streams",
+    operation_id = "register_streams",
     tag = "streams",
     request_body = document::Registrations,
     responses(

@@ -44,6 +44,7 @@ struct NothingAccepted {
 #[utoipa::path(
     put,
     path = "/v1/users",
+    operation_id = "import_users",
     tag = "users",
     params(
         ("team" = Option<String>, Query, description = "The team of rows that name none"),

@@ -1,0 +1,125 @@
+//! The shapes of what the API takes and answers, for `/openapi.json`.
+//!
+//! The domain writes its own JSON and knows nothing of documents. These types repeat its shapes; a test reads what the domain writes with
+//! them, strictly, and finds nothing missing and nothing more.
+
+mod stream;
+mod users;
+mod verdict;
+
+pub(super) use stream::{Registered, Registration, Registrations};
+pub(super) use users::{Erased, Ruled, Tally, User, instants};
+pub(super) use verdict::{BatchAnswer, BatchQuestion, Change, GateOfStream, Verdict};
+
+use utoipa::IntoResponses;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+
+use super::problem::Problem;
+
+/// What every route may answer instead.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only the document is made of it")]
+pub(super) enum Refused {
+    /// The request is wrong: `field` names where.
+    #[response(status = 400)]
+    Wrong(Problem),
+    /// No good bearer token.
+    #[response(status = 401)]
+    Unauthorized(Problem),
+    /// The token lacks the scope.
+    #[response(status = 403)]
+    MissingScope(Problem),
+    /// The body did not arrive in time.
+    #[response(status = 408)]
+    Slow(Problem),
+    /// The body is too large.
+    #[response(status = 413)]
+    TooLarge(Problem),
+    /// No store to ask, or too much at once: come again after `Retry-After`.
+    #[response(status = 503)]
+    Unavailable(Problem),
+}
+
+fn words(words: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+    use serde_json::Value;
+
+    use super::stream::Registration;
+    use super::users::{Erased, Tally};
+    use super::verdict::Verdict;
+    use crate::domain::event::Kind;
+    use crate::domain::ids::{AppId, Esp, StreamName};
+    use crate::domain::stream::Stream;
+    use crate::domain::time::Timestamp;
+    use crate::domain::verdict::{self, Answer, Limit, Proof, Reach, Reason};
+    use crate::intake::ErasureDone;
+    use crate::sources::import;
+    use crate::sources::written::Wrong;
+
+    /// What the documented shape makes of what is really written: the same, nothing missing and nothing more.
+    fn expect_shape<T: Serialize + DeserializeOwned>(written: &impl Serialize) {
+        let written = serde_json::to_value(written).unwrap();
+        let read: T = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), written);
+    }
+
+    #[test]
+    fn the_shapes_are_those_that_are_written() {
+        let limit = Limit {
+            scope: Reach::Cell,
+            esp: Some(Esp::new("ses")),
+            stream: Some(StreamName::new("news")),
+            app: Some(AppId::new("app")),
+            reason: Reason::WaveOpen,
+            wave: Some("wav_1".into()),
+        };
+        let bare = Limit { esp: None, stream: None, app: None, wave: None, ..limit.clone() };
+        let at = Timestamp::from_secs(1_760_000_000);
+        expect_shape::<Verdict>(&verdict::Verdict {
+            verdict: Answer::Hold,
+            send: false,
+            reason: Reason::RecentBounce,
+            scope: Reach::User,
+            limits: vec![limit, bare],
+            as_of: at,
+            valid_until: at,
+            evidence: vec![Proof { event: "evt_1".into(), kind: Kind::HardBounce, at }],
+            cursor: "7".into(),
+            policy_version: "1:9f2c".into(),
+        });
+        let short = r#"{"name":"news","team":"T","from_domain":"a.example"}"#;
+        let mut stream: Stream = serde_json::from_str(short).unwrap();
+        expect_shape::<Registration>(&stream);
+        stream.region = Some("eu-west-1".into());
+        stream.sending_ips = vec![[192, 0, 2, 1].into()];
+        stream.dkim = serde_json::from_str(r#"[{"domain":"a.example","selector":"s"}]"#).unwrap();
+        expect_shape::<Registration>(&stream);
+        expect_shape::<Erased>(&ErasureDone { addresses: 1, subjects: 2, head: 3 });
+        let mut tally = import::Tally::default();
+        tally.reject(import::LineError::new(1, Wrong::field("sub", "is missing")));
+        tally.reject(import::LineError::too_long(2, 10));
+        expect_shape::<Tally>(&tally);
+    }
+
+    #[test]
+    fn the_words_are_all_there_are() {
+        let document = serde_json::to_value(crate::http::api::openapi_document()).unwrap();
+        let verdict = &document["components"]["schemas"]["Verdict"]["properties"];
+        let words = |field: &str| -> Vec<String> {
+            verdict[field]["enum"].as_array().unwrap().iter().map(|w| w.as_str().unwrap().to_owned()).collect()
+        };
+        // Each word is read back by the type that writes it, and there are as many as variants.
+        let read = |word: String| serde_json::from_value::<Answer>(Value::String(word)).unwrap();
+        let answers: std::collections::HashSet<_> = words("verdict").into_iter().map(read).collect();
+        assert_eq!(answers.len(), 4);
+        let read = |word: String| serde_json::from_value::<Reach>(Value::String(word)).unwrap();
+        assert_eq!(words("scope").into_iter().map(read).collect::<std::collections::HashSet<_>>().len(), 4);
+        assert_eq!(words("reason"), Reason::ALL.map(|reason| reason.as_str().to_owned()));
+    }
+}

@@ -1,0 +1,87 @@
+//! The shapes of registered streams.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::ObjectBuilder;
+
+use super::words;
+
+/// A registered way of sending.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Registration {
+    /// Its name, unique.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
+    name: String,
+    /// The team whose users it mails.
+    #[schema(min_length = 1)]
+    team: String,
+    /// Domain of the header From.
+    from_domain: String,
+    /// Domain of the envelope sender; `provider_default` when the ESP uses its own.
+    #[schema(required = false)]
+    mail_from_domain: String,
+    /// The DKIM identities that sign.
+    #[schema(required = false)]
+    dkim: Vec<DkimIdentity>,
+    /// The ESP.
+    #[schema(schema_with = providers, required = false)]
+    provider: String,
+    /// The ESP's region, where it has regions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    /// The addresses it sends from, where they are its own.
+    #[schema(required = false)]
+    sending_ips: Vec<String>,
+    /// What is registered with Apple for mail: domains, subdomains, addresses.
+    #[schema(required = false)]
+    apple_sources: Vec<String>,
+    /// The kind of Apple developer account.
+    #[schema(schema_with = accounts, required = false)]
+    apple_account: String,
+    /// Whether mail goes out on it at all.
+    #[schema(required = false)]
+    sends_mail: bool,
+    /// Whether it sends in bulk.
+    #[schema(required = false)]
+    bulk: bool,
+}
+
+/// A DKIM `d=` and `s=`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct DkimIdentity {
+    /// `d=`.
+    domain: String,
+    /// `s=`.
+    selector: String,
+}
+
+/// One registration or several.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only the document is made of it")]
+pub(in super::super) enum Registrations {
+    /// One.
+    One(Box<Registration>),
+    /// Several: all are registered or none.
+    Several(Vec<Registration>),
+}
+
+/// Streams, each as it can be registered again.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the document is made of it")]
+pub(in super::super) struct Registered {
+    /// The registrations.
+    streams: Vec<Registration>,
+    /// Which of them stand in the configuration file and cannot be changed here.
+    read_only: Vec<String>,
+}
+
+fn providers() -> ObjectBuilder {
+    words(["ses", "sparkpost", "other"])
+}
+
+fn accounts() -> ObjectBuilder {
+    words(["individual", "organization"])
+}
