@@ -6,9 +6,15 @@
 mod config;
 pub mod demo;
 mod doctor;
+mod erase;
 mod explain;
+mod export;
+mod import;
+mod input;
+mod leaked;
 mod migrate;
 pub mod outbox;
+mod overrides;
 mod quarantine;
 mod serve;
 mod token;
@@ -47,6 +53,17 @@ enum Command {
     /// Make, list and revoke tokens of the API.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Import users, or what is known from before.
+    #[command(subcommand)]
+    Import(import::ImportCommand),
+    /// Write the verdict on every known address.
+    Export(export::Export),
+    /// Decide about one address.
+    Override(overrides::Override),
+    /// Erase a person.
+    Erase(erase::Erase),
+    /// List relay addresses that were mailed from where nobody of ours should have them.
+    Leaked(leaked::Leaked),
     /// List what could not be read, and read it again.
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
@@ -115,6 +132,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config(config) => config.run(),
         Command::Migrate(migrate) => migrate.run(clock).await,
         Command::Token(token) => token.run(clock).await,
+        Command::Import(import) => import.run(clock).await,
+        Command::Export(export) => export.run(clock).await,
+        Command::Override(decision) => decision.run(clock).await,
+        Command::Erase(erase) => erase.run(clock).await,
+        Command::Leaked(leaked) => leaked.run(clock).await,
         Command::Quarantine(quarantine) => quarantine.run(clock).await,
         Command::Outbox(outbox) => outbox.run(clock).await,
     }

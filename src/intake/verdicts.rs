@@ -40,7 +40,8 @@ impl Context {
         Ok(judged.collect())
     }
 
-    fn judge(&self, team: &TeamId, mut view: View, question: &Question, cursor: &str) -> Verdict {
+    /// The verdict on a view that stands at `cursor` of the log, now.
+    pub fn judge(&self, team: &TeamId, mut view: View, question: &Question, cursor: &str) -> Verdict {
         let streams = self.streams.load();
         let of_team = streams.all().iter().filter(|stream| stream.team == *team);
         view.around.esps = of_team.map(|stream| Esp::new(stream.provider.as_str())).collect();

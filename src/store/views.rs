@@ -68,7 +68,10 @@ impl Tx {
 
     /// Which of the bounces that could convict have a control: enough mail accepted in their cell around them. Waves, once there are
     /// any, take theirs out here.
-    async fn controlled(
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn controlled(
         &mut self,
         team: &TeamId,
         record: &AddressRecord,

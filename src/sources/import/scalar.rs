@@ -20,7 +20,8 @@ pub(super) struct Flag(pub bool);
 pub(super) struct Number(pub u16);
 
 impl When {
-    fn of_text(text: &str) -> Option<Self> {
+    /// Reads any of these forms.
+    pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Ok(number) = text.parse() {
             return Some(Self(Timestamp::from_secs_or_millis(number)));
@@ -55,7 +56,7 @@ macro_rules! scalar {
 scalar!(
     When,
     "RFC 3339 text, a date, or whole seconds or milliseconds since 1970",
-    visit_str(&str) => When::of_text,
+    visit_str(&str) => When::parse,
     visit_i64(i64) => |number| Some(When(Timestamp::from_secs_or_millis(number))),
     visit_u64(u64) => |number| Some(When(Timestamp::from_secs_or_millis(i64::try_from(number).ok()?)))
 );
