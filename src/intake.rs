@@ -21,8 +21,8 @@ mod worker;
 pub use erasure::{Erasure, ErasureDone};
 pub use prepare::Prepared;
 pub use quarantine::Part as UnreadPart;
-pub use settle::Settled;
 pub use ruling::{Ruled, Ruling, wrong_words};
+pub use settle::Settled;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -180,7 +180,15 @@ async fn a_cursor_that_the_log_does_not_reach_back_to_is_gone() {
     import(&stage, &[user("s1", "a@private.icloud.com"), user("s2", "b@private.icloud.com")]).await;
     let store = Store::open(&stage.daemon.home().sqlite_url()).await.unwrap();
     let later = now().plus(Duration::from_secs(60));
-    let cutoffs = Cutoffs { events: later, seen: later, quarantine: later, audit: later, cells: later };
+    let cutoffs = Cutoffs {
+        events: later,
+        seen: later,
+        quarantine: later,
+        audit: later,
+        cells: later,
+        deliveries: later,
+        tee: later,
+    };
     let mut tx = store.write().await.unwrap();
     tx.prune(&cutoffs, now(), 1).await.unwrap();
     tx.commit().await.unwrap();

@@ -113,7 +113,7 @@ async fn the_erased_are_gone_and_no_old_row_brings_them_back() {
     let stage = Stage::sqlite().await;
     let people = Marked::new();
     let row = user(&people.sub(1), &people.address(1));
-    import(&stage, &[row.clone()]).await;
+    import(&stage, std::slice::from_ref(&row)).await;
     let body = json!({"team": TEAM, "sub": people.sub(1)});
     let done: Value = stage.api(Method::POST, "/v1/users/erase").json(&body).expect(200).await.json();
     assert_eq!((&done["addresses"], &done["subjects"]), (&json!(1), &json!(1)), "{done}");
