@@ -6,6 +6,8 @@ use super::{Context, Intake};
 use crate::domain::address::Address;
 use crate::domain::event::{Kind, Scope, Source};
 use crate::domain::ids::{EventKey, Sub, TeamId};
+use crate::domain::verdict::Glance;
+use crate::index::Commit;
 use crate::store::{AuditRow, EventRow, Result, Tombstone};
 
 /// Whom to erase. At least one of the two.
@@ -44,7 +46,7 @@ impl Intake {
         let now = context.clock.now();
         let team = &erasure.team;
         let mut tx = self.store().write().await?;
-        let mut head = tx.lock_head().await?;
+        let before = tx.lock_head().await?;
         // Each key with the hash key it was made under; what the records lead to was made under the one in force.
         let keyring = &context.keyring;
         let in_force = keyring.hash_key_id();
@@ -80,7 +82,7 @@ impl Intake {
             tx.erase_subject(team, *key).await?;
         }
         tx.put_tombstones(&marks, now).await?;
-        head = tx.advance_head(1).await?.max(head);
+        let head = tx.advance_head(1).await?;
         tx.append_events(&[note(context, team, head, now)]).await?;
         // A retired hash key's name for somebody is not somebody else.
         let addresses_known = addresses.values().filter(|id| **id == in_force).count();
@@ -90,6 +92,9 @@ impl Intake {
         let id = uuid::Uuid::now_v7().to_string();
         tx.put_audit(&AuditRow { id, at: now, who: erasure.who.clone(), action: "erase".into(), detail }).await?;
         tx.commit().await?;
+        // Before anybody is answered, as with any other commit: the log does not say who it was.
+        let glances = addresses.keys().map(|key| (team.clone(), *key, Glance::Ask)).collect();
+        context.index.apply(&Commit { before, after: head, glances }, now);
         self.store().scrub().await?;
         Ok(ErasureDone { addresses: addresses_known, subjects: subjects_known, head })
     }

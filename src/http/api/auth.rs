@@ -21,6 +21,10 @@ use crate::store::{Store, StoreError, TokenRow};
 /// How long the list of tokens may be out of date: a revoked token is refused within this.
 const REFRESH: Duration = Duration::from_secs(5);
 
+/// How soon the list is read again for a token that is not on it: one made a moment ago is good at once, and whoever guesses tokens costs
+/// the store little.
+const REFRESH_FOR_UNKNOWN: Duration = Duration::from_millis(100);
+
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -94,6 +98,19 @@ struct Token {
     name: String,
 }
 
+impl Held {
+    /// The token of this digest. Every digest is compared, in constant time each.
+    fn find(&self, digest: &[u8]) -> Option<&Token> {
+        let mut found = None;
+        for candidate in &self.tokens {
+            if bool::from(candidate.digest.as_slice().ct_eq(digest)) {
+                found = Some(candidate);
+            }
+        }
+        found
+    }
+}
+
 impl Tokens {
     /// The tokens of a store.
     pub fn of(store: Store, clock: Clock) -> Self {
@@ -114,19 +131,13 @@ impl Tokens {
             .ok_or_else(|| unauthorized("a bearer token is missing"))?;
         let digest = digest::digest(&digest::SHA256, token.as_bytes());
         let now = self.clock.now();
-        let stale = self.held.load().read_at.is_none_or(|at| now.since(at) >= REFRESH);
-        if stale {
-            self.refresh(now).await?;
+        self.refresh(now, REFRESH).await?;
+        let mut held = self.held.load();
+        if held.find(digest.as_ref()).is_none() {
+            self.refresh(now, REFRESH_FOR_UNKNOWN).await?;
+            held = self.held.load();
         }
-        let held = self.held.load();
-        // Every digest is compared, in constant time each.
-        let mut found = None;
-        for candidate in &held.tokens {
-            if bool::from(candidate.digest.as_slice().ct_eq(digest.as_ref())) {
-                found = Some(candidate);
-            }
-        }
-        let token = found.ok_or_else(|| unauthorized("the bearer token is not known"))?;
+        let token = held.find(digest.as_ref()).ok_or_else(|| unauthorized("the bearer token is not known"))?;
         if token.expires_at.is_some_and(|at| at <= now) {
             return Err(unauthorized("the bearer token has expired"));
         }
@@ -138,9 +149,14 @@ impl Tokens {
         }
     }
 
-    async fn refresh(&self, now: Timestamp) -> Result<(), Problem> {
+    /// Reads the list anew when it is `older` or more.
+    async fn refresh(&self, now: Timestamp, older: Duration) -> Result<(), Problem> {
+        let is_fresh = || self.held.load().read_at.is_some_and(|at| now.since(at) < older);
+        if is_fresh() {
+            return Ok(());
+        }
         let _single = self.refreshing.lock().await;
-        if self.held.load().read_at.is_some_and(|at| now.since(at) < REFRESH) {
+        if is_fresh() {
             return Ok(());
         }
         let rows = async { self.store.read().await?.tokens().await };
