@@ -91,14 +91,14 @@ fn dotted(segments: &[String]) -> String {
 
 /// Whether it can be a misspelt field and not a person: letters and underscores, and few.
 fn is_plain(name: &str) -> bool {
-    name.len() <= 32 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
 
 /// serde's words without the value it met. Its own part of the message ends it: what was expected.
 fn without_value(message: &str) -> String {
     let expected = message.rfind(", expected ").map(|at| &message[at + ", expected ".len()..]);
     for (start, said) in [
-        ("unknown field ", "is not a known field; there is"),
+        ("unknown field ", "is not a known field, expected"),
         ("unknown variant ", "is not"),
         ("invalid type: ", "must be"),
         ("invalid value: ", "must be"),
@@ -156,14 +156,15 @@ mod tests {
             (r#"{"team":"A","parts":[{"kind":"one","n":"who@a.example"}]}"#, Some("parts[0].n"), "must be u8"),
             (r#"{"team":"A","parts":[{"kind":"one","n":4711}]}"#, Some("parts[0].n"), "must be u8"),
             (r#"{"team":["who@a.example"]}"#, Some("team"), "must be a string"),
-            (r#"{"team":"A","taem":1}"#, Some("taem"), "is not a known field; there is `team` or `parts`"),
-            (r#"{"team":"A","who@a.example":1}"#, None, "is not a known field; there is `team` or `parts`"),
+            (r#"{"team":"A","taem":1}"#, Some("taem"), "is not a known field, expected `team` or `parts`"),
+            (r#"{"team":"A","who@a.example":1}"#, None, "is not a known field, expected `team` or `parts`"),
             (
                 r#"{"team":"A","parts":[{"001234.ab.0001":1}]}"#,
                 Some("parts[0]"),
-                "is not a known field; there is `kind` or `n`",
+                "is not a known field, expected `kind` or `n`",
             ),
-            (r#"{"team":"A","x, expected who@a.example":1}"#, None, "is not a known field; there is `team` or `parts`"),
+            (r#"{"team":"A","x, expected who@a.example":1}"#, None, "is not a known field, expected `team` or `parts`"),
+            (r#"{"team":"A","":1}"#, None, "is not a known field, expected `team` or `parts`"),
             (r#"{"team":"A","team":"B"}"#, Some("team"), "is given twice"),
             (r#"{"team":"A"} {}"#, None, "more than one JSON value"),
             (r#"{"team":"A",}"#, None, "trailing comma (column 13)"),

@@ -44,8 +44,8 @@ const USUAL: i64 = 1_000;
     operation_id = "changes",
     tag = "changes",
     params(
-        ("after" = Option<String>, Query, description = "The cursor to go on from; without it, the beginning of the log"),
-        ("from" = Option<String>, Query, description = "`now`, in place of `after`: nothing of what has been"),
+        ("after" = Option<String>, Query, pattern = "^[0-9]+$", description = "The cursor to go on from; without it, the beginning of the log"),
+        ("from" = Option<String>, Query, pattern = "^now$", description = "`now`, in place of `after`: nothing of what has been"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 5000, description = "How many addresses at most; 1000 when not given"),
         ("wait" = Option<i64>, Query, minimum = 0, maximum = 60, description = "How many seconds to wait when there is nothing yet")
     ),
