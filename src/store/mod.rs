@@ -94,6 +94,8 @@ pub enum Tx {
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 const READERS: u32 = 8;
+const OPENING_TRIES: u32 = 50;
+const OPENING_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a connection may take to be had, or to say that it is alive.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -135,10 +137,9 @@ impl Store {
             .pragma("cache_size", "-65536")
             .pragma("temp_store", "MEMORY")
             .pragma("mmap_size", "268435456");
-        let pool = |n| SqlitePoolOptions::new().max_connections(n).acquire_timeout(Duration::from_secs(5));
-        let write = pool(1).connect_with(options.clone()).await?;
+        let write = sqlite_pool(1, options.clone()).await?;
         // Whoever writes must come through the writer's door: a reader that turns writer fails at random.
-        let read = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
+        let read = sqlite_pool(READERS, options.pragma("query_only", "ON")).await?;
         Ok(Self::Sqlite { write, read })
     }
 
@@ -209,6 +210,22 @@ impl Store {
         match self {
             Self::Sqlite { .. } => "sqlite",
             Self::Postgres(_) => "postgres",
+        }
+    }
+}
+
+/// Connects. Of two processes that open a new file, one may find it locked at once while the other turns the write-ahead log on: no
+/// busy timeout covers that switch, so it is tried again.
+async fn sqlite_pool(connections: u32, options: SqliteConnectOptions) -> Result<SqlitePool> {
+    let mut tries = OPENING_TRIES;
+    loop {
+        tries -= 1;
+        let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
+        match pool.connect_with(options.clone()).await {
+            Err(sqlx::Error::Database(e)) if tries > 0 && e.code().as_deref() == Some("5") => {
+                tokio::time::sleep(OPENING_PAUSE).await;
+            }
+            done => return Ok(done?),
         }
     }
 }

@@ -91,10 +91,11 @@ pub fn end() -> Timestamp {
     start().plus(SPAN)
 }
 
-/// A time within the span: a multiple of six hours and a little, so that ties, pairs a day apart and the five minutes' margin are all
-/// common.
+/// A time within the span: a multiple of six hours, most often of the first week, and a little, so that ties, pairs a day apart and
+/// the five minutes' margin are all common.
 pub fn time() -> impl Strategy<Value = Timestamp> {
-    (0..132_u32, proptest::sample::select(vec![0, 0, 0, 4, 5, 6]))
+    let minutes = proptest::sample::select(vec![0, 0, 0, 4, 5, 6]);
+    (prop_oneof![0..8_u32, 0..28_u32, 0..132_u32], minutes)
         .prop_map(|(quarter_days, minutes)| start().plus(quarter_days * 6 * HOUR + minutes * MINUTE))
 }
 

@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod contention;
+mod door;
 mod erasure;
 mod leases;
 mod log;

@@ -133,6 +133,20 @@ async fn somebody_never_seen_can_be_erased_beforehand() {
 }
 
 #[tokio::test]
+async fn an_authorization_must_be_newer_than_the_erasure_of_everybody_it_names() {
+    let world = World::new().await;
+    world.erase(Some(ANN), None).await;
+    let between = world.now().plus(HOUR);
+    world.pass(DAY);
+    world.erase(None, Some(ANN_SUB)).await;
+    world.pass(DAY);
+    world.receive(authorized(ANN_SUB, ANN).at(between)).await;
+    assert_eq!((world.says(ANN).await, records(&world).await), (ERASED, (0, 0)));
+    world.receive(authorized(ANN_SUB, ANN)).await;
+    assert_eq!(world.says(ANN).await, OK);
+}
+
+#[tokio::test]
 async fn all_addresses_of_the_person_go_and_nobody_elses() {
     const NEWER: &str = "n5t8w2r6y1@privaterelay.appleid.com";
     let world = World::new().await;
