@@ -133,7 +133,8 @@ pub struct Context {
 pub struct Bounds {
     /// Events waiting or being written, over all requests.
     pub queue_events: usize,
-    /// Events in one transaction.
+    /// Events in one transaction, unless one request brings more. Large enough that its fixed cost does not count, small enough that the
+    /// next requests are read and verified while it is written.
     pub group_events: usize,
     /// How long a group waits for company when it is small. Zero: not at all; the commit under way gathers the next group anyway.
     pub linger: Duration,
@@ -143,7 +144,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { queue_events: 50_000, group_events: 10_000, linger: Duration::ZERO, patience: Duration::from_secs(30) }
+        Self { queue_events: 50_000, group_events: 2_000, linger: Duration::ZERO, patience: Duration::from_secs(30) }
     }
 }
 
