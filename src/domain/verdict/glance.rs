@@ -24,7 +24,7 @@ pub fn glance(record: &AddressRecord, subject_asks: bool) -> Glance {
         && record.unsubscribed.is_empty()
         && record.overrides.is_empty()
         && record.bounces.after(record.proof()).is_empty()
-        && record.listed.iter().all(|(esp, at)| record.unlisted.get(esp).is_some_and(|un| un.at >= at.at));
+        && !record.listed.iter().any(|(esp, listed)| listed.stands(record.unlisted.get(esp).copied()));
     match (quiet, record.relay_domain.is_some()) {
         (false, _) => Glance::Ask,
         (true, true) => Glance::Ok,

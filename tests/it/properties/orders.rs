@@ -7,16 +7,18 @@ use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use relaywatch::domain::address::Address;
-use relaywatch::domain::ids::{AddressKey, EventKey, Sub, SubKey};
+use relaywatch::domain::ids::{AddressKey, EventKey, Sub, SubKey, TeamId};
 use relaywatch::domain::keyring::{Keyring, Root};
 use relaywatch::domain::policy::{Class, Policy};
 use relaywatch::domain::record::{AddressRecord, Join, Keys, SubjectRecord, event_time, fold};
 use relaywatch::domain::stream::StreamBook;
 use relaywatch::domain::time::Timestamp;
-use relaywatch::domain::verdict::{Desired, Surroundings, Verdict, View, decide, desired};
+use relaywatch::domain::verdict::{
+    Desired, Glance, Reason, Surroundings, Verdict, View, decide, desired, glance, subject_asks,
+};
 
 use super::cases;
-use super::sets::{ADDRESSES, APPS, SPAN, SUBS, Said, end, set};
+use super::sets::{ADDRESSES, APPS, SPAN, SUBS, Said, end, quiet_set, set};
 use crate::world::*;
 
 /// Records folded without a store.
@@ -141,6 +143,24 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(400))]
+
+    /// The index answers by one look; it may ask the store too often, but never say what the verdict does not.
+    #[test]
+    fn a_glance_never_says_more_than_the_verdict(set in quiet_set(8)) {
+        let (folded, policy) = (Folded::of(&numbered(set)), Policy::default());
+        for (address, asked) in questions() {
+            let view = folded.view(address, |_| true);
+            let Some(record) = &view.address else { continue };
+            let key = keyring().address(&Address::parse(address).unwrap());
+            let asks = view.subject.as_ref().is_some_and(|(_, subject)| subject_asks(subject, key, &policy));
+            let verdict = decide(asked.question(), &view, &policy, moment(end()));
+            prop_assert!(agrees(glance(record, asks), &verdict), "{} {:?}: {:?}", address, asked.question(), verdict);
+        }
+    }
+}
+
 /// One way of telling a set: requests that arrive together, and then others.
 type Telling = Vec<Vec<Vec<Told>>>;
 
@@ -185,14 +205,36 @@ async fn after(moments: Telling) -> Vec<Outcome> {
         for (_, asked) in questions() {
             verdicts.push(world.verdict(asked).await);
         }
+        assert_glances(&world, &verdicts).await;
         let held = vec![world.desired(CRM).await, world.desired(SHOP).await];
         all.push((verdicts, held, records(&world).await));
     }
     all
 }
 
+/// What the store lets the index say without asking is what the verdict says.
+async fn assert_glances(world: &World, verdicts: &[Verdict]) {
+    let places = ADDRESSES.map(|address| (TeamId::new(TEAM), world.key(address)));
+    let found = world.read().await.addresses(&places).await.unwrap();
+    for ((address, _), verdict) in questions().iter().zip(verdicts) {
+        if let Some(row) = found.get(&(TeamId::new(TEAM), world.key(address))) {
+            assert!(agrees(row.glance(), verdict), "{address}: {:?}, but {verdict:?}", row.glance());
+        }
+    }
+}
+
+/// Whether a verdict says what a glance lets be said of it.
+fn agrees(glance: Glance, verdict: &Verdict) -> bool {
+    let quiet = verdict.send && verdict.limits.is_empty() && verdict.evidence.is_empty();
+    match glance {
+        Glance::Ask => true,
+        Glance::Ok => quiet && verdict.reason == Reason::Ok,
+        Glance::NotRelay => quiet && verdict.reason == Reason::NotRelay,
+    }
+}
+
 async fn records(world: &World) -> BTreeMap<String, (AddressRecord, Option<SubjectRecord>)> {
-    let team = || relaywatch::domain::ids::TeamId::new(TEAM);
+    let team = || TeamId::new(TEAM);
     let mut tx = world.read().await;
     let subs = SUBS.map(|sub| (team(), keyring().sub(&Sub::parse(sub).unwrap())));
     let subjects = tx.subjects(&subs).await.unwrap();

@@ -125,11 +125,11 @@ async fn the_sealed_text_is_in_no_file_of_sqlite_any_more() {
             .collect::<Vec<_>>()
     };
     assert!(!stands(&sealed).is_empty(), "the search sees it");
-    // A reader looks at the old pages for a while.
+    // A reader looks at the old pages for longer than one checkpoint waits.
     let mut reader = world.read().await;
     reader.head().await.unwrap();
     let reading = tokio::spawn(async move {
-        Clock::system().sleep(Duration::from_millis(300)).await;
+        Clock::system().sleep(Duration::from_millis(5_500)).await;
         drop(reader);
     });
     world.erase(Some(ANN), None).await;

@@ -1,6 +1,6 @@
 //! Which addresses are ours to judge: relay domains, flagged ones on icloud.com, and everybody else.
 
-use relaywatch::domain::ids::TeamId;
+use relaywatch::domain::ids::{Sub, TeamId};
 use relaywatch::domain::policy::Class;
 use relaywatch::domain::verdict::{Answer, Reason};
 use relaywatch::store::Cutoffs;
@@ -40,6 +40,17 @@ async fn ordinary_recipients_are_counted_and_leave_nothing() {
     assert_eq!((tx.head().await.unwrap(), tx.count_records().await.unwrap()), (0, (0, 0)));
     assert_eq!(tx.count_buckets().await.unwrap(), 4, "one count for each kind");
     assert_eq!(world.says(OTHER).await, (Answer::Sendable, Reason::NotRelay));
+}
+
+#[tokio::test]
+async fn a_sub_that_an_esp_repeats_is_not_kept() {
+    let world = World::new().await;
+    let told = delivered(ANN).but(|event| event.who.sub = Sub::parse(BEN_SUB));
+    world.receive(told).await;
+    let key = world.sub_key(BEN_SUB).to_string();
+    let mut tx = world.read().await;
+    assert!(tx.sealed(&TeamId::new(TEAM), "sub", &[key]).await.unwrap().is_empty(), "there is no record it belongs to");
+    assert_eq!(tx.count_records().await.unwrap(), (1, 0));
 }
 
 #[tokio::test]
