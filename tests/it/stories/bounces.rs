@@ -55,6 +55,20 @@ async fn a_bounce_inside_a_hold_neither_lengthens_nor_doubles_it() {
 }
 
 #[tokio::test]
+async fn who_bounces_every_day_for_weeks_is_judged_by_the_newest_days() {
+    let world = ann().await;
+    for _ in 0..20 {
+        world.pass(DAY);
+        world.receive(user_not_found(ANN)).await;
+        assert_eq!(world.says(ANN).await, HOLD);
+    }
+    world.control(NEWS).await;
+    assert_eq!(world.says(ANN).await, HOLD, "only the last has a control");
+    world.pass(30 * DAY);
+    assert_eq!(world.says(ANN).await, RELEASED, "no hold is longer than thirty days");
+}
+
+#[tokio::test]
 async fn accepted_mail_lifts_the_hold_and_the_count() {
     let world = ann().await;
     for _ in 0..3 {

@@ -1,6 +1,7 @@
 //! Which addresses are ours to judge: relay domains, flagged ones on icloud.com, and everybody else.
 
-use relaywatch::domain::ids::{Sub, TeamId};
+use relaywatch::domain::cell::Cell;
+use relaywatch::domain::ids::{Esp, StreamName, Sub, TeamId};
 use relaywatch::domain::policy::Class;
 use relaywatch::domain::verdict::{Answer, Reason};
 use relaywatch::store::Cutoffs;
@@ -39,6 +40,14 @@ async fn ordinary_recipients_are_counted_and_leave_nothing() {
     let mut tx = world.read().await;
     assert_eq!((tx.head().await.unwrap(), tx.count_records().await.unwrap()), (0, (0, 0)));
     assert_eq!(tx.count_buckets().await.unwrap(), 4, "one count for each kind");
+    let cell = Cell {
+        relay_domain: "other".into(),
+        sending_domain: NEWS.from.into(),
+        esp: Esp::new(NEWS.esp),
+        stream: StreamName::new(NEWS.stream),
+    };
+    let counted = tx.count_in_cell(&TeamId::new(TEAM), &cell, "delivered", world.now(), world.now()).await;
+    assert_eq!(counted.unwrap(), 1, "whose domain it was is nobody's business either");
     assert_eq!(world.says(OTHER).await, (Answer::Sendable, Reason::NotRelay));
 }
 
