@@ -75,13 +75,13 @@ impl std::fmt::Debug for Quarantined {
 }
 
 /// Something a provider asks for that is not an event about a recipient.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Action {
     /// Confirm the SNS subscription of a listed topic, by `ConfirmSubscription` built from these two.
     ConfirmSubscription {
         /// The topic, from the signed body and on the list.
         topic_arn: String,
-        /// SNS's token.
+        /// SNS's token. Whoever has it can confirm: `Debug` does not show it.
         token: String,
     },
     /// SNS says the subscription has ended: the feed will fall silent. Never followed, always an alert.
@@ -89,6 +89,16 @@ pub enum Action {
         /// The topic.
         topic_arn: String,
     },
+}
+
+impl std::fmt::Debug for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, topic_arn) = match self {
+            Self::ConfirmSubscription { topic_arn, token: _ } => ("ConfirmSubscription", topic_arn),
+            Self::SubscriptionEnded { topic_arn } => ("SubscriptionEnded", topic_arn),
+        };
+        f.debug_struct(name).field("topic_arn", topic_arn).finish_non_exhaustive()
+    }
 }
 
 /// Why a request is not accepted, and the HTTP status that says so.

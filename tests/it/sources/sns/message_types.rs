@@ -25,6 +25,7 @@ fn a_subscription_is_confirmed_for_a_listed_topic_from_arn_and_token() {
     let translation = endpoint.receive(&signer.subscription_confirmation(TOPIC, "tok", now(), "m-2")).unwrap();
     let confirm = Action::ConfirmSubscription { topic_arn: TOPIC.into(), token: "tok".into() };
     assert_eq!(translation.actions, [confirm]);
+    assert!(!format!("{translation:?}").contains("tok\""), "whoever has the token can confirm");
     assert!(translation.events.is_empty() && translation.quarantined.is_empty());
     let foreign = "arn:aws:sns:eu-west-1:999999999999:ses-events";
     let body = signer.subscription_confirmation(foreign, "tok", now(), "m-3");
