@@ -182,7 +182,7 @@ fn check(translated: Result<Translation, Refusal>) -> Corpus {
 }
 
 /// An event can be stored and folded, and says nothing of people but in its sealed fields.
-fn expect_sound(event: &Event) {
+pub fn expect_sound(event: &Event) {
     let sources = &*SOURCES;
     assert!(event.occurred_at <= now().plus(MAX_AGE), "an event of the far future: {}", event.occurred_at);
     assert!(!event.identity.bytes().is_empty());

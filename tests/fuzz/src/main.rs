@@ -14,7 +14,7 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 type Parser = fn(&[u8]) -> Corpus;
 
 /// The parsers by the byte that picks them; `tests/fuzz/run` has seeds for the same letters.
-const PARSERS: [(u8, Parser); 20] = [
+const PARSERS: [(u8, Parser); 21] = [
     (b'a', values::address),
     (b'b', values::bounce),
     (b'c', documents::certificate),
@@ -29,6 +29,7 @@ const PARSERS: [(u8, Parser); 20] = [
     (b'n', hooks::apple_notification),
     (b'o', documents::configuration),
     (b'p', hooks::apple_token),
+    (b'm', documents::rows),
     (b'q', documents::question),
     (b'r', hooks::braze),
     (b's', hooks::sparkpost),
