@@ -40,8 +40,9 @@ impl Address {
             return None;
         }
         let local = local.to_lowercase();
-        let at = local.len();
-        Some(Self { text: format!("{local}@{domain}"), at })
+        let (text, at) = (format!("{local}@{domain}"), local.len());
+        // In its ASCII form a domain is longer; what is kept must be readable again.
+        (text.len() <= LONGEST).then_some(Self { text, at })
     }
 
     /// The canonical text. Every call is a place where an address leaves its seal: look at it twice.
@@ -126,5 +127,13 @@ mod tests {
         {
             assert_eq!(Address::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_read_can_be_read_again() {
+        let address = |local: usize| Address::parse(&format!("{}@ü.com", "x".repeat(local)));
+        let longest = address(308).unwrap();
+        assert_eq!((longest.expose().len(), Address::parse(longest.expose())), (LONGEST, Some(longest.clone())));
+        assert_eq!(address(309), None, "longer than any address once its domain is in ASCII form");
     }
 }
