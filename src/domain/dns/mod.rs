@@ -1,0 +1,9 @@
+//! The DNS as the judges see it: names, questions, replies, and the inquiry in which they ask.
+
+mod inquiry;
+mod name;
+mod reply;
+
+pub use inquiry::{Inquiry, Known, Unanswered};
+pub use name::{Name, NotAName};
+pub use reply::{Data, Failure, Kind, Outcome, Question, Reply};
