@@ -11,6 +11,7 @@ pub mod finding;
 pub mod ids;
 pub mod keyring;
 pub mod policy;
+pub mod posture;
 pub mod public_address;
 pub mod record;
 pub mod stream;

@@ -102,6 +102,8 @@ pub enum Failure {
     Refused,
     /// Silence until the deadline.
     Timeout,
+    /// Records that were known are gone by one resolver's word and not by a second one's.
+    Disputed,
     /// Any other failure: lame, malformed, out of reach.
     Other,
 }
@@ -185,6 +187,7 @@ impl Failure {
             Self::Bogus => "SERVFAIL (DNSSEC bogus)",
             Self::Refused => "REFUSED",
             Self::Timeout => "timeout",
+            Self::Disputed => "gone, and a second resolver does not confirm it",
             Self::Other => "no usable answer",
         }
     }

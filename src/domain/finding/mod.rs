@@ -100,7 +100,7 @@ impl Finding {
     /// That no answer came, which leaves the area unknown.
     pub fn unanswered(area: Area, name: &Name, failure: Failure, what: impl fmt::Display) -> Self {
         let code = match failure {
-            Failure::Servfail | Failure::Bogus | Failure::Other => Code::DnsServfail,
+            Failure::Servfail | Failure::Bogus | Failure::Disputed | Failure::Other => Code::DnsServfail,
             Failure::Refused => Code::DnsRefused,
             Failure::Timeout => Code::DnsTimeout,
         };

@@ -1,0 +1,107 @@
+//! What a check of one stream says: its findings, what they come to per area, Apple's two paths, and the posture.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::dns::{Kind, Name};
+use crate::domain::finding::{Area, Finding, Severity, State, state_of};
+
+/// What the findings mean for a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Posture {
+    /// Both of Apple's paths are open and no record is broken.
+    Pass,
+    /// One path is gone, or a record is broken.
+    AtRisk,
+    /// The answer that decides is missing.
+    Unknown,
+    /// Apple rejects the stream's mail, or DMARC cannot pass.
+    Failing,
+}
+
+/// Whether the relay would take the stream's mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppleVerdict {
+    /// At least one path is open.
+    Accept,
+    /// No path is open.
+    Reject,
+    /// None is open, and at least one could not be judged.
+    Unknown,
+}
+
+/// Apple's two paths: SPF on a registered envelope domain, or DKIM on a registered From domain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apple {
+    /// Whether the relay would take the mail.
+    pub verdict: AppleVerdict,
+    /// The SPF path: the envelope domain is registered exactly and passes.
+    pub spf_path: State,
+    /// The DKIM path: the From domain is registered, and a live key signs for it.
+    pub dkim_path: State,
+    /// Why, in one sentence.
+    pub because: String,
+}
+
+/// What the findings of the three record areas come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// SPF.
+    pub spf: State,
+    /// DKIM.
+    pub dkim: State,
+    /// DMARC.
+    pub dmarc: State,
+}
+
+impl Status {
+    /// The states of the three areas.
+    pub fn of(findings: &[Finding]) -> Self {
+        let [spf, dkim, dmarc] = [Area::Spf, Area::Dkim, Area::Dmarc].map(|area| state_of(area, findings));
+        Self { spf, dkim, dmarc }
+    }
+}
+
+/// What was published at one name when it was asked: the texts of its records, sorted; none where the DNS answered that there are none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Published {
+    /// The name.
+    pub name: Name,
+    /// The type.
+    pub kind: Kind,
+    /// The records as text, as `finding::printable` shows them.
+    pub records: Vec<String>,
+}
+
+/// The posture that findings and Apple's paths come to (design: failing = reject or a critical finding; at risk = one path gone or any
+/// error; unknown = the deciding answer is missing).
+pub fn posture_of(findings: &[Finding], apple: &Apple) -> Posture {
+    let worst = findings.iter().map(|f| f.severity).max();
+    let gone = |path: State| path == State::Fail;
+    if apple.verdict == AppleVerdict::Reject || worst == Some(Severity::Critical) {
+        Posture::Failing
+    } else if apple.verdict == AppleVerdict::Unknown {
+        Posture::Unknown
+    } else if worst == Some(Severity::Error) || gone(apple.spf_path) || gone(apple.dkim_path) {
+        Posture::AtRisk
+    } else if findings.iter().any(|f| f.code.leaves_unknown() && matches!(f.area, Area::Spf | Area::Dkim | Area::Dmarc))
+    {
+        // No fault is proven and mail passes; but what was not answered is not called sound.
+        Posture::Unknown
+    } else {
+        Posture::Pass
+    }
+}
+
+impl Posture {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::AtRisk => "at_risk",
+            Self::Unknown => "unknown",
+            Self::Failing => "failing",
+        }
+    }
+}
