@@ -11,8 +11,8 @@ impl Context {
     /// # Errors
     /// When the store fails.
     pub async fn verdicts(&self, tx: &mut Tx, at: &[AddressAt], question: &Question) -> Result<Vec<Verdict>> {
-        let cursor = tx.head().await?.to_string();
-        let views = tx.views(at, &self.policy).await?;
+        let (head, views) = tx.views_at_head(at, &self.policy).await?;
+        let cursor = head.to_string();
         let judged = at.iter().zip(views).map(|((team, _), mut view)| {
             view.on_relay_domain |= view.address.is_none();
             self.judge(team, view, question, &cursor)

@@ -2,17 +2,16 @@
 
 use std::collections::HashSet;
 
-use sqlx::Row;
-
 use super::dialect::{Twin, batch, lookup};
-use super::{Result, Tx, on};
+use super::{Result, StoreError, Tx, on};
 use crate::domain::ids::EventKey;
 use crate::domain::time::Timestamp;
 
 pub(super) const LOCK_HEAD: &str = "UPDATE log_head SET n = n + 0 WHERE id = 1 RETURNING n";
 pub(super) const ADVANCE_HEAD: &str = "UPDATE log_head SET n = n + $1 WHERE id = 1 RETURNING n";
 pub(super) const READ_HEAD: &str = "SELECT n FROM log_head WHERE id = 1";
-pub(super) const ALREADY_SEEN: Twin = lookup!("SELECT s.id", "seen AS s", ["s.id" = bytes 0], "");
+pub(super) const ALREADY_SEEN: Twin =
+    lookup!("SELECT string_agg(CAST(batch.n AS TEXT), ',')", "seen AS s", ["s.id" = bytes 0], "");
 pub(super) const MARK_SEEN: Twin = batch!("INSERT INTO seen (id, at)", [bytes 0, int 1], "ON CONFLICT (id) DO NOTHING");
 pub(super) const IS_SEEN: &str = "SELECT 1 FROM seen WHERE id = $1";
 
@@ -48,17 +47,20 @@ impl Tx {
     /// # Errors
     /// When the store fails.
     pub async fn mark_seen(&mut self, ids: &[EventKey], at: Timestamp) -> Result<HashSet<EventKey>> {
-        // Repeated events are few, so asking for those hands over fewer rows than being told the new ones.
         let rows: Vec<(EventKey, i64)> = ids.iter().map(|id| (*id, at.micros())).collect();
         let (known, mark) = (self.spell(&ALREADY_SEEN), self.spell(&MARK_SEEN));
         let json = super::json(&rows)?;
         let mut new: HashSet<EventKey> = ids.iter().copied().collect();
-        on!(self, c => {
-            for row in sqlx::query(known).bind(&json).fetch_all(c).await? {
-                let id: Vec<u8> = row.try_get(0)?;
-                new.remove(&super::records::key(EventKey::from_slice, &id, "seen")?);
-            }
-        });
+        // Repeated events are few: asking for those hands over less than being told the new ones.
+        let known: Option<String> = on!(self, c => sqlx::query_scalar(known).bind(&json).fetch_one(c).await)?;
+        for n in known.iter().flat_map(|known| known.split(',')) {
+            let at = n.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+            let id = at.and_then(|i| ids.get(i)).ok_or(StoreError::Corrupt { table: "seen", column: "id" })?;
+            new.remove(id);
+        }
+        if new.is_empty() {
+            return Ok(new);
+        }
         on!(self, c => sqlx::query(mark).bind(json).execute(c).await.map(drop))?;
         Ok(new)
     }

@@ -220,7 +220,11 @@ async fn sqlite_pool(connections: u32, options: SqliteConnectOptions) -> Result<
     let mut tries = OPENING_TRIES;
     loop {
         tries -= 1;
-        let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
+        // A connection to a file in this process does not go away, so it is not asked whether it is there.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(5))
+            .test_before_acquire(false);
         match pool.connect_with(options.clone()).await {
             Err(sqlx::Error::Database(e)) if tries > 0 && e.code().as_deref() == Some("5") => {
                 tokio::time::sleep(OPENING_PAUSE).await;

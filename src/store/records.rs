@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 
-use super::dialect::{Twin, batch, lookup};
+use super::dialect::{Twin, batch, lookup, packed, unpack};
 use super::{Result, StoreError, Tx, on};
 use crate::domain::ids::{AddressKey, SubKey, TeamId};
 use crate::domain::record::{AddressRecord, SubjectRecord};
@@ -44,14 +44,18 @@ pub struct SubjectRow {
     pub version: i64,
 }
 
+/// With the records comes what every reader of them wants next: the head of the log, and whether anybody was ever erased.
 pub(super) const ADDRESSES: Twin = lookup!(
-    "SELECT r.team, r.key, r.facts, r.version, r.settle_at, r.keep_until, r.subject_asks",
+    concat!(
+        "SELECT (SELECT n FROM log_head WHERE id = 1), (SELECT COUNT(*) FROM (SELECT 1 FROM tombstones LIMIT 1) AS t), ",
+        packed!("r.version", "r.settle_at", "r.keep_until", "r.subject_asks", "r.facts")
+    ),
     "address_records AS r",
     ["r.team" = text 0, "r.key" = bytes 1],
     ""
 );
 pub(super) const SUBJECTS: Twin = lookup!(
-    "SELECT r.team, r.key, r.facts, r.version",
+    concat!("SELECT ", packed!("r.version", "r.facts")),
     "subject_records AS r",
     ["r.team" = text 0, "r.key" = bytes 1],
     ""
@@ -88,23 +92,27 @@ impl Tx {
         if at.is_empty() {
             return Ok(HashMap::new());
         }
+        Ok(self.look_up(at).await?.rows)
+    }
+
+    /// The records at these places, and what stands beside them.
+    pub(super) async fn look_up(&mut self, at: &[AddressAt]) -> Result<LookedUp> {
         let (sql, json) = (self.spell(&ADDRESSES), super::json(at)?);
-        on!(self, c => {
-            let mut found = HashMap::new();
-            for row in sqlx::query(sql).bind(json).fetch_all(c).await? {
-                let place = (
-                    TeamId::new(row.try_get::<String, _>(0)?),
-                    key(AddressKey::from_slice, &row.try_get::<Vec<u8>, _>(1)?, "address_records")?,
-                );
-                let record = facts(&row.try_get::<String, _>(2)?, "address_records")?;
-                let version = row.try_get(3)?;
-                let settle_at = row.try_get::<Option<i64>, _>(4)?.map(Timestamp::from_micros);
-                let keep_until = row.try_get::<Option<i64>, _>(5)?.map(Timestamp::from_micros);
-                let subject_asks = row.try_get::<i64, _>(6)? != 0;
-                found.insert(place, AddressRow { record, version, settle_at, keep_until, subject_asks });
-            }
-            Ok(found)
-        })
+        let (head, erased, packed): (i64, i64, Option<String>) =
+            on!(self, c => sqlx::query_as(sql).bind(json).fetch_one(c).await)?;
+        let corrupt = |column| StoreError::Corrupt { table: "address_records", column };
+        let mut rows = HashMap::with_capacity(at.len());
+        for row in unpack::<5>(packed.as_deref()) {
+            let (i, [version, settle_at, keep_until, asks, facts]) = row.ok_or(corrupt("version"))?;
+            let place = at.get(i).ok_or(corrupt("key"))?;
+            let record = read_facts(facts, "address_records")?;
+            let version = version.parse().map_err(|_| corrupt("version"))?;
+            let settle_at = instant(settle_at).map_err(|()| corrupt("settle_at"))?;
+            let keep_until = instant(keep_until).map_err(|()| corrupt("keep_until"))?;
+            let row = AddressRow { record, version, settle_at, keep_until, subject_asks: asks != "0" };
+            rows.insert(place.clone(), row);
+        }
+        Ok(LookedUp { head, any_erased: erased != 0, rows })
     }
 
     /// The subjects at these places.
@@ -116,18 +124,17 @@ impl Tx {
             return Ok(HashMap::new());
         }
         let (sql, json) = (self.spell(&SUBJECTS), super::json(at)?);
-        on!(self, c => {
-            let mut found = HashMap::new();
-            for row in sqlx::query(sql).bind(json).fetch_all(c).await? {
-                let place = (
-                    TeamId::new(row.try_get::<String, _>(0)?),
-                    key(SubKey::from_slice, &row.try_get::<Vec<u8>, _>(1)?, "subject_records")?,
-                );
-                let record = facts(&row.try_get::<String, _>(2)?, "subject_records")?;
-                found.insert(place, SubjectRow { record, version: row.try_get(3)? });
-            }
-            Ok(found)
-        })
+        let packed: Option<String> = on!(self, c => sqlx::query_scalar(sql).bind(json).fetch_one(c).await)?;
+        let corrupt = |column| StoreError::Corrupt { table: "subject_records", column };
+        let mut found = HashMap::with_capacity(at.len());
+        for row in unpack::<2>(packed.as_deref()) {
+            let (i, [version, facts]) = row.ok_or(corrupt("version"))?;
+            let place = at.get(i).ok_or(corrupt("key"))?;
+            let record = read_facts(facts, "subject_records")?;
+            let version = version.parse().map_err(|_| corrupt("version"))?;
+            found.insert(place.clone(), SubjectRow { record, version });
+        }
+        Ok(found)
     }
 
     /// Writes address records back.
@@ -225,6 +232,23 @@ pub(super) fn key<K>(read: fn(&[u8]) -> Option<K>, bytes: &[u8], table: &'static
     read(bytes).ok_or(StoreError::Corrupt { table, column: "key" })
 }
 
-fn facts<T: DeserializeOwned>(text: &str, table: &'static str) -> Result<T> {
+/// What one look at address records brings.
+pub(super) struct LookedUp {
+    /// The head of the log, in the same view.
+    pub(super) head: i64,
+    /// Whether anybody was ever erased.
+    pub(super) any_erased: bool,
+    /// The records by place.
+    pub(super) rows: HashMap<AddressAt, AddressRow>,
+}
+
+fn instant(text: &str) -> std::result::Result<Option<Timestamp>, ()> {
+    match text {
+        "" => Ok(None),
+        micros => micros.parse().map(|micros| Some(Timestamp::from_micros(micros))).map_err(drop),
+    }
+}
+
+fn read_facts<T: DeserializeOwned>(text: &str, table: &'static str) -> Result<T> {
     serde_json::from_str(text).map_err(|_| StoreError::Corrupt { table, column: "facts" })
 }

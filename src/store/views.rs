@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::people::Mark;
-use super::records::{AddressAt, SubjectAt};
+use super::records::{AddressAt, LookedUp, SubjectAt};
 use super::{Result, Tx};
 use crate::domain::address::RELAY_DOMAINS;
 use crate::domain::ids::{EventKey, TeamId};
@@ -17,7 +17,18 @@ impl Tx {
     /// # Errors
     /// When the store fails or a record is corrupt.
     pub async fn views(&mut self, at: &[AddressAt], policy: &Policy) -> Result<Vec<View>> {
-        let addresses = self.addresses(at).await?;
+        if at.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.views_at_head(at, policy).await?.1)
+    }
+
+    /// The same, and where the log stands in that view.
+    ///
+    /// # Errors
+    /// When the store fails or a record is corrupt.
+    pub async fn views_at_head(&mut self, at: &[AddressAt], policy: &Policy) -> Result<(i64, Vec<View>)> {
+        let LookedUp { head, any_erased, rows: addresses } = self.look_up(at).await?;
         let wanted: BTreeSet<SubjectAt> = addresses
             .iter()
             .filter_map(|((team, _), row)| row.record.subject().map(|sub| (team.clone(), sub)))
@@ -25,7 +36,7 @@ impl Tx {
         let subjects = self.subjects(&wanted.into_iter().collect::<Vec<_>>()).await?;
         let mut marks: Vec<Mark> = at.iter().map(|(team, key)| (team.clone(), "address", key.to_string())).collect();
         marks.extend(subjects.keys().map(|(team, key)| (team.clone(), "sub", key.to_string())));
-        let erased = self.tombstones(&marks).await?;
+        let erased = if any_erased { self.tombstones(&marks).await? } else { HashMap::new() };
         let mut views = Vec::with_capacity(at.len());
         for place in at {
             let (team, key) = place;
@@ -48,7 +59,7 @@ impl Tx {
             let around = Surroundings { controlled, ..Surroundings::default() };
             views.push(View { address: record, subject, on_relay_domain, erased_at, around });
         }
-        Ok(views)
+        Ok((head, views))
     }
 
     /// The view of subjects of whom no address is known.

@@ -65,12 +65,17 @@ pub async fn run(
                 if once && next >= requests.len() {
                     break;
                 }
+                let mut sent = Instant::now();
                 if let Some(gap) = gap {
-                    // Open loop: a late answer delays nobody's schedule, and its lateness counts.
+                    // Open loop: a late answer delays nobody's schedule, and its lateness counts; that a timer wakes late does not.
                     due += gap;
-                    tokio::time::sleep_until(due).await;
+                    if sent < due {
+                        tokio::time::sleep_until(due).await;
+                        sent = Instant::now();
+                    } else {
+                        sent = due;
+                    }
                 }
-                let sent = if gap.is_some() { due } else { Instant::now() };
                 stream.write_all(&requests[next % requests.len()]).await.expect("written");
                 match answer(&mut stream, &mut buffer).await {
                     200 => outcome.ok += 1,

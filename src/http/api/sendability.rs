@@ -50,10 +50,10 @@ pub async fn answer(api: &Api, asked: &[Asked]) -> Result<Vec<Verdict>, Problem>
     let open: Vec<usize> = (0..asked.len()).filter(|i| verdicts[*i].is_none()).collect();
     if !open.is_empty() {
         let mut tx = api.intake.store().read().await?;
-        let cursor = tx.head().await?.to_string();
         let at: Vec<AddressAt> = open.iter().map(|i| (asked[*i].team.clone(), asked[*i].key)).collect();
-        let views = tx.views(&at, &context.policy).await?;
+        let (head, views) = tx.views_at_head(&at, &context.policy).await?;
         drop(tx);
+        let cursor = head.to_string();
         let moment = Moment { now, as_of: now, cursor: &cursor, policy_version: &context.policy_version };
         for (i, mut view) in open.into_iter().zip(views) {
             let asked = &asked[i];
