@@ -144,7 +144,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { queue_events: 50_000, group_events: 2_000, linger: Duration::ZERO, patience: Duration::from_secs(30) }
+        Self { queue_events: 50_000, group_events: 10_000, linger: Duration::ZERO, patience: Duration::from_secs(30) }
     }
 }
 

@@ -136,6 +136,9 @@ impl Store {
             .pragma("secure_delete", "ON")
             .pragma("cache_size", "-65536")
             .pragma("temp_store", "MEMORY")
+            // 64 MiB: keys are random, so what a group writes lies all over the file, and each page is worth many groups' changes.
+            .pragma("wal_autocheckpoint", "16384")
+            .pragma("journal_size_limit", "67108864")
             .pragma("mmap_size", "268435456");
         let write = sqlite_pool(1, options.clone()).await?;
         // Whoever writes must come through the writer's door: a reader that turns writer fails at random.

@@ -71,7 +71,7 @@ async fn sparkpost(asked: &Asked, store: Option<&str>, name: &str, report: &mut 
     daemon.ready().await;
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for run in 0..3 {
-        let outcome = load::run(daemon.bound.hooks, batches(run), 16, Duration::from_secs(120), None, true).await;
+        let outcome = load::run(daemon.bound.hooks, batches(run), 32, Duration::from_secs(120), None, true).await;
         assert_eq!((outcome.ok, outcome.other), (BATCHES, 0), "every batch is acknowledged");
         ours.push((BATCHES * PER_BATCH) as f64 / outcome.elapsed.as_secs_f64());
         bare.push(bare_inserts(&config, &folder, run).await);

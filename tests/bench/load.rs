@@ -50,17 +50,22 @@ pub async fn run(
     per_second: Option<u32>,
     once: bool,
 ) -> Outcome {
+    let mut open = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        let stream = TcpStream::connect(to).await.expect("the server listens");
+        stream.set_nodelay(true).expect("nodelay");
+        open.push(stream);
+    }
     let began = Instant::now();
-    let workers = (0..connections).map(|worker| {
+    let workers = open.into_iter().enumerate().map(|(worker, mut stream)| {
         let requests = Arc::clone(&requests);
         tokio::spawn(async move {
-            let mut stream = TcpStream::connect(to).await.expect("the server listens");
-            stream.set_nodelay(true).expect("nodelay");
             let mut outcome = Outcome::default();
             let mut buffer = Vec::with_capacity(64 << 10);
             let gap = per_second.map(|n| Duration::from_secs_f64(connections as f64 / f64::from(n)));
             let mut next = worker;
-            let mut due = began;
+            // Spread over the gap, as senders are that know nothing of each other.
+            let mut due = began + gap.unwrap_or_default().mul_f64(worker as f64 / connections as f64);
             while began.elapsed() < length {
                 if once && next >= requests.len() {
                     break;
