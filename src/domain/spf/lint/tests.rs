@@ -338,15 +338,19 @@ proptest! {
             zone += &format!("{name}.test MX {i} {host}.test\n{host}.test A 192.0.2.{i}\n");
         }
         let domain = Name::parse("a.test").unwrap();
-        let one = Zone::read(&zone).run(|inquiry| lint(inquiry, &domain));
+        let linted = Zone::read(&zone).run(|inquiry| lint(inquiry, &domain));
         let other = Zone::read(&zone).reversed().run(|inquiry| lint(inquiry, &domain));
-        prop_assert_eq!(one, other);
+        prop_assert_eq!(&linted, &other);
         let sender = super::super::Sender {
             ip: "192.0.2.3".parse().unwrap(), mail_from: "x@a.test", helo: "b.test", receiver: "", now_seconds: 0,
         };
         let one = Zone::read(&zone).run(|inquiry| super::super::evaluate(inquiry, &sender));
         let other = Zone::read(&zone).reversed().run(|inquiry| super::super::evaluate(inquiry, &sender));
-        prop_assert_eq!(one, other);
+        prop_assert_eq!(&one, &other);
+        // What breaks an evaluation is found by the lint, unless the client decides it.
+        if one.result == super::super::SpfResult::Permerror && !zone.contains('%') && !zone.contains("ptr") {
+            prop_assert!(linted.findings.iter().any(|finding| finding.severity >= Severity::Warning), "{:?}", one.problem);
+        }
     }
 
     #[test]
