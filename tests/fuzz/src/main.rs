@@ -6,6 +6,7 @@
 
 mod documents;
 mod hooks;
+mod spf;
 mod values;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -14,7 +15,7 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 type Parser = fn(&[u8]) -> Corpus;
 
 /// The parsers by the byte that picks them; `tests/fuzz/run` has seeds for the same letters.
-const PARSERS: [(u8, Parser); 21] = [
+const PARSERS: [(u8, Parser); 22] = [
     (b'a', values::address),
     (b'b', values::bounce),
     (b'c', documents::certificate),
@@ -34,6 +35,7 @@ const PARSERS: [(u8, Parser); 21] = [
     (b'r', hooks::braze),
     (b's', hooks::sparkpost),
     (b't', values::time),
+    (b'v', spf::records),
     (b'u', hooks::apple_claims),
     (b'x', values::headers),
 ];
