@@ -252,3 +252,130 @@ impl SpfResult {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::zone::Zone;
+    use super::*;
+
+    fn check(zone: &str, ip: &str) -> Evaluation {
+        let sender = Sender {
+            ip: ip.parse().unwrap(),
+            mail_from: "a@own.test",
+            helo: "mail.own.test",
+            receiver: "",
+            now_seconds: 0,
+        };
+        Zone::read(zone).run(|inquiry| evaluate(inquiry, &sender))
+    }
+
+    const PROVIDER: &str = "
+        own.test TXT v=spf1 mx include:p.test exists:%{i}._spf.macro.test -all
+        own.test MX 10 mail.own.test
+        mail.own.test A 198.51.100.1
+        p.test TXT v=spf1 ip4:192.0.2.0/24 ~all
+        203.0.113.7._spf.macro.test A 127.0.0.2";
+
+    #[test]
+    fn what_was_reached_is_counted_until_the_client_matches() {
+        let passed = check(PROVIDER, "192.0.2.9");
+        assert_eq!((passed.result, passed.counts), (SpfResult::Pass, Counts { lookups: 2, voids: 0 }));
+        assert_eq!(passed.matched.as_deref(), Some("include:p.test"));
+        let tree = passed.tree.unwrap();
+        assert_eq!((tree.own_lookups, tree.total_lookups, tree.children.len()), (2, 2, 1));
+        assert_eq!(tree.children[0].matched.as_deref(), Some("ip4:192.0.2.0/24"));
+        assert_eq!(tree.children[0].via.as_deref(), Some("include:p.test"));
+
+        let by_macro = check(PROVIDER, "203.0.113.7");
+        assert_eq!((by_macro.result, by_macro.counts), (SpfResult::Pass, Counts { lookups: 3, voids: 0 }));
+        let failed = check(PROVIDER, "203.0.113.8");
+        assert_eq!((failed.result, failed.counts), (SpfResult::Fail, Counts { lookups: 3, voids: 1 }));
+        assert_eq!(failed.matched.as_deref(), Some("-all"));
+    }
+
+    #[test]
+    fn a_host_without_an_address_of_the_clients_family_is_void() {
+        let hosts = "
+            own.test TXT v=spf1 mx -all
+            own.test MX 10 m1.own.test
+            own.test MX 20 m2.own.test
+            own.test MX 30 m3.own.test
+            m1.own.test A 192.0.2.1
+            m2.own.test A 192.0.2.2
+            m3.own.test A 192.0.2.3";
+        let four = check(hosts, "192.0.2.3");
+        assert_eq!((four.result, four.counts), (SpfResult::Pass, Counts { lookups: 1, voids: 0 }));
+        let six = check(hosts, "2001:db8::1");
+        assert_eq!((six.result, six.counts.voids), (SpfResult::Permerror, 3));
+        assert!(six.problem.unwrap().contains("`mx` in the record of own.test."));
+        let mapped = check(hosts, "::ffff:192.0.2.1");
+        assert_eq!(mapped.result, SpfResult::Pass);
+    }
+
+    #[test]
+    fn no_answer_is_temperror_and_says_where() {
+        let silent = check("own.test TXT v=spf1 include:p.test -all\np.test TXT TIMEOUT", "192.0.2.1");
+        assert_eq!(silent.result, SpfResult::Temperror);
+        assert_eq!(silent.problem.as_deref(), Some("TXT of p.test.: timeout"));
+        let tree = silent.tree.unwrap();
+        assert_eq!((tree.problem, tree.children[0].problem.as_deref()), (None, Some("TXT of p.test.: timeout")));
+        assert_eq!(check("own.test TXT SERVFAIL", "192.0.2.1").result, SpfResult::Temperror);
+        let later = check("own.test TXT v=spf1 ip4:192.0.2.1 a:x.test -all\nx.test A TIMEOUT", "192.0.2.1");
+        assert_eq!(later.result, SpfResult::Pass, "what comes after the match is not asked");
+    }
+
+    #[test]
+    fn a_broken_record_is_told_with_its_place() {
+        let broken = check("own.test TXT v=spf1 include:p.test -all\np.test TXT v=spf1 moo", "192.0.2.1");
+        assert_eq!(broken.result, SpfResult::Permerror);
+        assert_eq!(
+            broken.problem.as_deref(),
+            Some("in the record of p.test. there is `moo`, which is no mechanism, at byte 7")
+        );
+        let two = check("own.test TXT v=spf1 -all\nown.test TXT v=spf1 +all", "192.0.2.1");
+        assert_eq!((two.result, two.problem.as_deref()), (SpfResult::Permerror, Some("2 SPF records at own.test.")));
+        let nowhere = check("own.test TXT v=spf1 include:p.test -all", "192.0.2.1");
+        assert_eq!(nowhere.result, SpfResult::Permerror);
+        assert!(nowhere.problem.unwrap().contains("`include:p.test` in the record of own.test."));
+    }
+
+    #[test]
+    fn a_loop_ends_at_the_limit() {
+        let looped = check("own.test TXT v=spf1 include:p.test -all\np.test TXT v=spf1 include:own.test", "192.0.2.1");
+        assert_eq!((looped.result, looped.counts.lookups), (SpfResult::Permerror, 11));
+        assert!(looped.problem.unwrap().starts_with("more than 10 lookups"));
+    }
+
+    #[test]
+    fn mx_counts_once_and_its_exchanges_have_a_limit_of_their_own() {
+        let hosts = |n: u32| {
+            let mut zone = "own.test TXT v=spf1 mx -all".to_owned();
+            for i in 0..n {
+                zone += &format!("\nown.test MX {i} m{i}.own.test\nm{i}.own.test A 192.0.2.{i}");
+            }
+            zone
+        };
+        let ten = check(&hosts(10), "192.0.2.9");
+        assert_eq!((ten.result, ten.counts.lookups), (SpfResult::Pass, 1));
+        let eleven = check(&hosts(11), "192.0.2.0");
+        assert_eq!((eleven.result, eleven.counts.lookups), (SpfResult::Permerror, 1));
+    }
+
+    #[test]
+    fn exists_asks_for_ipv4_addresses_only() {
+        let zone = "own.test TXT v=spf1 exists:e.test -all\ne.test AAAA 2001:db8::1";
+        assert_eq!(check(zone, "2001:db8::1").result, SpfResult::Fail);
+    }
+
+    #[test]
+    fn the_domain_in_a_macro_is_the_one_evaluated() {
+        let zone = "
+            own.test TXT v=spf1 include:p.test -all exp=why.%{d}
+            p.test TXT v=spf1 exists:%{d}.x.test
+            p.test.x.test A 127.0.0.2
+            why.own.test TXT %{i} is not one of %{d}";
+        assert_eq!(check(zone, "192.0.2.1").result, SpfResult::Pass);
+        let explained = check(&zone.replace("127.0.0.2", "NODATA"), "192.0.2.1");
+        assert_eq!(explained.explanation.as_deref(), Some("192.0.2.1 is not one of own.test"));
+    }
+}

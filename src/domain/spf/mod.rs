@@ -2,17 +2,22 @@
 
 mod evaluate;
 mod explain;
+mod lint;
 mod macros;
 mod matching;
 mod network;
 mod publication;
 mod record;
+mod rewrite;
 mod sender;
 mod syntax;
 mod term;
 mod tree;
+#[cfg(test)]
+mod zone;
 
 pub use evaluate::{Evaluation, SpfResult, evaluate};
+pub use lint::{Lint, lint};
 pub use macros::{Letter, MacroString, Place};
 pub use network::DualCidr;
 pub use record::{Record, is_spf};
