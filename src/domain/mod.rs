@@ -14,6 +14,7 @@ pub mod policy;
 pub mod posture;
 pub mod public_address;
 pub mod record;
+pub mod spf;
 pub mod stream;
 pub mod time;
 pub mod verdict;

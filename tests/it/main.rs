@@ -22,6 +22,7 @@ mod privacy;
 mod private_paths;
 mod properties;
 mod sources;
+mod spf_suite;
 mod stage;
 mod store;
 mod stories;
