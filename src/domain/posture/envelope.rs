@@ -53,7 +53,8 @@ fn prescribed(domain: &Name, exchanges: &[(u16, Name)], preset: &Preset) -> Vec<
     let remedy = publish(domain, Some(preset));
     let shown = shown(exchanges);
     let right = exchanges.iter().filter(|(_, host)| preset.exchange.is(host)).count();
-    let finding = |code, evidence: String| Finding::new(code, domain, evidence, remedy.clone()).record(shown.as_bytes());
+    let finding =
+        |code, evidence: String| Finding::new(code, domain, evidence, remedy.clone()).record(shown.as_bytes());
     if exchanges.is_empty() {
         let evidence = format!("no MX, and {} takes bounces there", preset.called);
         return vec![Finding::new(Code::MailfromMxMissing, domain, evidence, remedy)];
@@ -75,7 +76,9 @@ fn prescribed(domain: &Name, exchanges: &[(u16, Name)], preset: &Preset) -> Vec<
 
 fn not_own(plan: &Plan) -> Finding {
     let evidence = match &plan.sent_as {
-        Some(name) => format!("the envelope is {name}, the provider's own: SPF passes there and says nothing of {}", plan.from),
+        Some(name) => {
+            format!("the envelope is {name}, the provider's own: SPF passes there and says nothing of {}", plan.from)
+        }
         None => format!("the envelope is the provider's own: SPF passes there and says nothing of {}", plan.from),
     };
     let from = plan.from.relative();

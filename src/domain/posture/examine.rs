@@ -96,7 +96,12 @@ fn context(stream: &Stream, plan: &Plan, envelope: Option<&SenderPolicy>, keys: 
 fn existence(from: &Name, text: &Reply) -> Option<Finding> {
     let remedy = format!("Register the domain {}, or mend the delegation of its zone", from.relative());
     text.is_nxdomain().then(|| {
-        Finding::new(Code::DomainNxdomain, from, "NXDOMAIN: receivers refuse mail from a domain that does not exist", remedy)
+        Finding::new(
+            Code::DomainNxdomain,
+            from,
+            "NXDOMAIN: receivers refuse mail from a domain that does not exist",
+            remedy,
+        )
     })
 }
 

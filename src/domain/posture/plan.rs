@@ -24,6 +24,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Source {
     domain: Name,
+    /// An address counts for its own domain only.
     is_address: bool,
 }
 
@@ -56,15 +57,10 @@ impl Plan {
         self.sources.as_ref().map(|all| !all.is_empty())
     }
 
-    /// Whether the domain is registered only as part of an address.
-    pub fn only_as_address(&self, domain: &Name) -> bool {
-        let of_domain = || self.sources.iter().flatten().filter(|source| source.domain == *domain);
-        of_domain().count() > 0 && of_domain().all(|source| source.is_address)
-    }
-
     /// A registered domain above this one: Apple does not count it for the names below.
     pub fn registered_above(&self, domain: &Name) -> Option<&Name> {
-        let above = |source: &&Source| !source.is_address && source.domain != *domain && domain.is_within(&source.domain);
+        let above =
+            |source: &&Source| !source.is_address && source.domain != *domain && domain.is_within(&source.domain);
         self.sources.iter().flatten().find(above).map(|source| &source.domain)
     }
 

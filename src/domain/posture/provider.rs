@@ -53,7 +53,11 @@ fn ses(region: Option<String>) -> Option<Preset> {
         called: "Amazon SES",
         spf: vec![amazonses.clone()],
         spf_record: "v=spf1 include:amazonses.com ~all".to_owned(),
-        exchange: Exchange { first: "feedback-smtp".to_owned(), rest: amazonses, region: Some(region.unwrap_or_default()) },
+        exchange: Exchange {
+            first: "feedback-smtp".to_owned(),
+            rest: amazonses,
+            region: Some(region.unwrap_or_default()),
+        },
         alone: true,
         aliases: Vec::new(),
         own_envelope: Some(own),
@@ -128,7 +132,10 @@ mod tests {
     #[test]
     fn sparkpost_has_two_houses() {
         let europe = preset(Provider::Sparkpost, Some("eu")).unwrap();
-        assert!(europe.exchange.is(&name("smtp.eu.sparkpostmail.com")) && !europe.exchange.is(&name("smtp.sparkpostmail.com")));
+        assert!(
+            europe.exchange.is(&name("smtp.eu.sparkpostmail.com"))
+                && !europe.exchange.is(&name("smtp.sparkpostmail.com"))
+        );
         assert_eq!(europe.spf_record, "v=spf1 redirect=_spf.eu.sparkpostmail.com");
         let america = preset(Provider::Sparkpost, None).unwrap();
         assert!(america.exchange.is(&name("smtp.sparkpostmail.com")));

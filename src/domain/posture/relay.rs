@@ -41,7 +41,8 @@ pub fn examine(
     let mut because =
         format!("SPF path {}: {}; DKIM path {}: {}", word(spf.state), spf.because, word(dkim.state), dkim.because);
     if plan.is_registered(&plan.from).is_none() {
-        because.push_str("; taken for granted that these domains are registered with Apple: apple_sources does not say");
+        because
+            .push_str("; taken for granted that these domains are registered with Apple: apple_sources does not say");
     }
     let mut findings = unregistered(plan);
     findings.extend(broken(plan, &spf, &dkim, verdict));
@@ -61,7 +62,10 @@ fn spf_path(plan: &Plan, envelope: Option<&SenderPolicy>, envelope_gone: bool) -
         // The provider's own envelope: SPF passes there, and Apple wants that very domain registered.
         return match registered {
             Some(true) => path(State::Pass, format!("{domain} is the provider's own envelope, and it is registered")),
-            _ => path(State::Fail, format!("the envelope is {domain}, the provider's own, which is not registered with Apple")),
+            _ => path(
+                State::Fail,
+                format!("the envelope is {domain}, the provider's own, which is not registered with Apple"),
+            ),
         };
     };
     if registered == Some(false) {
@@ -71,7 +75,9 @@ fn spf_path(plan: &Plan, envelope: Option<&SenderPolicy>, envelope_gone: bool) -
         return path(State::Fail, format!("{domain} does not exist"));
     }
     let how = match policy.passes {
-        State::Pass if policy.evaluations.is_empty() => "publishes a sound record; no sending address is registered to try it with",
+        State::Pass if policy.evaluations.is_empty() => {
+            "publishes a sound record; no sending address is registered to try it with"
+        }
         State::Pass => "passes every registered sending address",
         State::Warn => "passes only some of the registered sending addresses",
         State::Unknown => "could not be judged: an answer is missing",
@@ -94,11 +100,18 @@ fn dkim_path(plan: &Plan, keys: &[Key], alignment: &Alignment) -> Path {
         return path(State::Pass, format!("the key at {} signs for {from}", place(key)));
     }
     if let Some(key) = exact().find(|key| key.usable == Usable::Yes) {
-        return path(State::Warn, format!("the key at {} signs for {from}, and says that it is only a test", place(key)));
+        return path(
+            State::Warn,
+            format!("the key at {} signs for {from}, and says that it is only a test", place(key)),
+        );
     }
     let related = || keys.iter().zip(&alignment.dkim).filter(|(key, _)| key.domain != *from);
     if let Some((key, _)) = related().find(|(key, id)| key.usable == Usable::Yes && id.relaxed == Some(true)) {
-        let because = format!("the key at {} is of the same organization as {from}; Apple may want d={}", place(key), from.relative());
+        let because = format!(
+            "the key at {} is of the same organization as {from}; Apple may want d={}",
+            place(key),
+            from.relative()
+        );
         return path(State::Warn, because);
     }
     let open = exact().any(|key| key.usable == Usable::Unknown)
@@ -122,9 +135,9 @@ fn unregistered(plan: &Plan) -> Vec<Finding> {
         if plan.is_registered(domain) != Some(false) {
             return;
         }
-        let above = plan.registered_above(domain).map_or(String::new(), |above| {
-            format!("; {above} is, and Apple does not count it for names below")
-        });
+        let above = plan
+            .registered_above(domain)
+            .map_or(String::new(), |above| format!("; {above} is, and Apple does not count it for names below"));
         let evidence = format!("{what} {domain} is not among the registered email sources{above}");
         let remedy = format!(
             "Add {} under Certificates, Identifiers & Profiles, Services, Sign in with Apple for Email Communication, Email Sources",

@@ -88,7 +88,8 @@ fn refused(domain: &Name, lint: &Lint, evaluations: &[(IpAddr, Evaluation)]) -> 
             // Told by the lint, with the question that was not answered; here only where the lint did not meet it.
             SpfResult::Temperror if !lint.complete => {}
             SpfResult::Temperror => {
-                let remedy = "Nothing to publish: look at the name servers and at the resolver; the last known state stays";
+                let remedy =
+                    "Nothing to publish: look at the name servers and at the resolver; the last known state stays";
                 findings.push(Finding::new(Code::DnsServfail, domain, evidence, remedy).area(Area::Spf));
             }
             _ => {
@@ -108,12 +109,7 @@ fn refused(domain: &Name, lint: &Lint, evaluations: &[(IpAddr, Evaluation)]) -> 
 }
 
 /// Whether the record leaves out the provider. An evaluation that passes says more than a name that is missing: records may be flattened.
-fn provider_missing(
-    plan: &Plan,
-    domain: &Name,
-    lint: &Lint,
-    evaluations: &[(IpAddr, Evaluation)],
-) -> Option<Finding> {
+fn provider_missing(plan: &Plan, domain: &Name, lint: &Lint, evaluations: &[(IpAddr, Evaluation)]) -> Option<Finding> {
     let preset = plan.preset.as_ref()?;
     let record = lint.record.as_ref()?;
     let reached = || lint.reached.iter().any(|name| preset.spf.iter().any(|ours| name.is_within(ours)));
