@@ -20,20 +20,26 @@ const SLOW: usize = 4;
 pub struct Places {
     quick: Arc<Semaphore>,
     slow: Arc<Semaphore>,
+    patience: Duration,
 }
 
 impl Places {
     /// Room for so many questions that were asked just now, and four times as many that wait for long.
     pub fn new(in_flight: usize) -> Self {
+        Self::with(in_flight, PATIENCE)
+    }
+
+    fn with(in_flight: usize, patience: Duration) -> Self {
         let quick = in_flight.clamp(1, Semaphore::MAX_PERMITS / SLOW);
-        Self { quick: Arc::new(Semaphore::new(quick)), slow: Arc::new(Semaphore::new(quick * SLOW)) }
+        let room = |places| Arc::new(Semaphore::new(places));
+        Self { quick: room(quick), slow: room(quick * SLOW), patience }
     }
 
     /// Waits for a place and then for what is done in it.
     pub async fn hold<T>(&self, doing: impl Future<Output = T>) -> T {
         let mut place = self.quick.clone().acquire_owned().await.ok();
         let mut doing = std::pin::pin!(doing);
-        if let Ok(done) = tokio::time::timeout(PATIENCE, doing.as_mut()).await {
+        if let Ok(done) = tokio::time::timeout(self.patience, doing.as_mut()).await {
             return done;
         }
         place = self.slow.clone().try_acquire_owned().ok().or(place);
@@ -47,33 +53,34 @@ impl Places {
 mod tests {
     use std::future::pending;
 
-    use tokio::time::{Instant, sleep};
+    use tokio::time::timeout;
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn what_waits_long_makes_room_and_never_for_more_than_there_is() {
-        let places = Places::new(1);
+    const SHORT: Duration = Duration::from_millis(10);
+
+    #[tokio::test]
+    async fn what_waits_long_makes_room_for_as_many_as_there_is_room_for() {
+        let places = Places::with(1, SHORT);
         let mut silent = tokio::task::JoinSet::new();
-        for _ in 0..SLOW {
+        let mut keep_silent = || {
             let places = places.clone();
             silent.spawn(async move { places.hold(pending::<()>()).await });
+        };
+        for _ in 0..SLOW {
+            keep_silent();
         }
-        // Each takes the only quick place for a while, then leaves it.
-        sleep(PATIENCE * 5).await;
-        let began = Instant::now();
-        places.hold(async {}).await;
-        assert_eq!(began.elapsed(), Duration::ZERO);
-        // With both rooms full the next one waits until one leaves.
-        silent.spawn({
-            let places = places.clone();
-            async move { places.hold(pending::<()>()).await }
-        });
-        sleep(PATIENCE * 2).await;
+        // Each takes the only quick place for a while, then leaves it: somebody else comes through.
         let waiting = places.hold(async {});
-        assert!(tokio::time::timeout(Duration::from_secs(60), waiting).await.is_err());
+        timeout(Duration::from_secs(10), waiting).await.expect("room was made");
+        while places.slow.available_permits() > 0 {
+            tokio::time::sleep(SHORT).await;
+        }
+        // With both rooms full the next one waits until one leaves.
+        keep_silent();
+        tokio::time::sleep(SHORT * 3).await;
+        assert!(timeout(SHORT * 5, places.hold(async {})).await.is_err());
         drop(silent);
-        tokio::task::yield_now().await;
-        places.hold(async {}).await;
+        timeout(Duration::from_secs(10), places.hold(async {})).await.expect("room was left");
     }
 }
