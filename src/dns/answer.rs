@@ -108,6 +108,8 @@ impl Way {
     }
 
     fn lives(&mut self, ttl: u32) {
+        // A lifetime with the highest bit set is none (RFC 2181 section 8).
+        let ttl = if ttl > i32::MAX.unsigned_abs() { 0 } else { ttl };
         self.ttl = Some(self.ttl.map_or(ttl, |least| least.min(ttl)));
     }
 }
@@ -152,6 +154,7 @@ mod tests {
     use hickory_proto::op::OpCode;
     use hickory_proto::rr::rdata::{A, CNAME, NS, NULL, SOA, TXT};
     use hickory_proto::rr::{Name as WireName, RecordType};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -216,6 +219,12 @@ mod tests {
     }
 
     #[test]
+    fn a_lifetime_beyond_all_bounds_is_none() {
+        let (_, way) = read(&response(ResponseCode::NoError, vec![text("a.test.", 1 << 31)], vec![]));
+        assert_eq!(way.ttl, Some(0));
+    }
+
+    #[test]
     fn a_chain_that_dangles_keeps_its_names() {
         let answers = || vec![alias("a.test.", "gone.example.", 30)];
         let (step, way) = read(&response(ResponseCode::NXDomain, answers(), vec![soa("example.", 900, 900)]));
@@ -275,12 +284,29 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// Bytes of a response changed here and there: what can still be read leads somewhere.
+        #[test]
+        fn any_response_returns(changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..8)) {
+            let answers = vec![alias("a.test.", "b.test.", 10), text("b.test.", 20), alias("b.test.", "a.test.", 1)];
+            let mut bytes = response(ResponseCode::NoError, answers, vec![soa("test.", 300, 60)]).to_vec().unwrap();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            if let Ok(message) = Message::from_vec(&bytes) {
+                for kind in [Kind::Txt, Kind::Cname, Kind::Spf, Kind::Mx] {
+                    let mut way = Way::from(of("a.test"));
+                    way.read(&message, kind);
+                    prop_assert!(way.chain.len() <= LONGEST_CHAIN + 1);
+                }
+            }
+        }
+    }
+
     #[test]
     fn every_kind_is_read() {
-        let record = |data: RData| data_of(&Record::from_rdata(wire("a.test."), 1, data));
-        fn data_of(record: &Record) -> Option<Data> {
-            super::data(record)
-        }
+        let record = |rdata: RData| data(&Record::from_rdata(wire("a.test."), 1, rdata));
         assert_eq!(record(RData::A(A(Ipv4Addr::new(192, 0, 2, 1)))), Some(Data::A(Ipv4Addr::new(192, 0, 2, 1))));
         let spf = |bytes: &[u8]| {
             record(RData::Unknown { code: RecordType::from(SPF_TYPE), rdata: NULL::with(bytes.to_vec()) })

@@ -67,9 +67,12 @@ pub async fn gather<T>(
     let mut end = pin!(tokio::time::sleep(deadline));
     let mut replies = Replies::default();
     loop {
-        let mut inquiry = Inquiry::new(&replies);
-        let judged = judge(&mut inquiry);
-        let (missing, queries) = (inquiry.missing().clone(), inquiry.asked().len());
+        // Gone before anything is waited for: what it borrows may not move to another thread.
+        let (judged, missing, queries) = {
+            let mut inquiry = Inquiry::new(&replies);
+            let judged = judge(&mut inquiry);
+            (judged, inquiry.missing().clone(), inquiry.asked().len())
+        };
         if let Ok(value) = judged {
             return Gathered { value, queries, elapsed: watch.elapsed(), replies };
         }
@@ -108,4 +111,16 @@ where
     Fut: Future,
 {
     stream::iter(items).map(run).buffer_unordered(at_once.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compiled, never run: a job of the daemon is moved between threads.
+    #[expect(dead_code, reason = "compiling it is the test")]
+    fn gathering_may_move_between_threads(sweep: &Sweep) -> impl Send {
+        let judge = |_: &mut Inquiry<'_>| Err::<u8, _>(Unanswered);
+        (gather(sweep, Duration::ZERO, judge), for_each(0..2, 1, move |_| gather(sweep, Duration::ZERO, judge)))
+    }
 }
