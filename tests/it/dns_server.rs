@@ -1,8 +1,9 @@
-//! DNS servers for tests: Knot DNS and dnsdist on loopback, by `tests/components/dns`.
+//! DNS servers for tests: Knot DNS, dnsdist and Unbound on loopback, by `tests/components/dns`.
 //!
 //! To add zones, put `tests/fixtures/dns/ORIGIN.zone` there; all tests share them by [`shared`]. Records only: SOA, NS and the
 //! `$ORIGIN` are put before them, and a name in no zone does not exist. A line `;fault NAME. WORD` plays a fault (`servfail`,
 //! `refused`, `drop`, `slow=MS`, `truncated`, `flaky`, `bogus`), for everything at and below a name when written `*.NAME.`.
+//! By [`recursive`] the same is asked of a real recursive resolver, for which `bogus.test` has broken signatures.
 //! A test whose names another test has too takes zones of its own by [`zones`], in the same form. Neither needs a word to end.
 //!
 //! A test that counts questions or changes its answers while it runs takes [`crate::scripted_dns`].
@@ -21,32 +22,42 @@ use uuid::Uuid;
 use crate::lifeline;
 
 const VARIABLE: &str = "RELAYWATCH_TEST_DNS";
+const RESOLVER: &str = "RELAYWATCH_TEST_RESOLVER";
 
-/// The server of `tests/run`, or one of this process, or why there is none.
-static SHARED: LazyLock<Result<SocketAddr, String>> = LazyLock::new(|| {
-    let text = match std::env::var(VARIABLE) {
-        Ok(text) => text,
-        Err(_) => {
-            let server = start(None)?;
-            let address = server.address.to_string();
-            // It lives as long as this process.
-            std::mem::forget(server);
-            address
-        }
+/// Where to ask.
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
+    zones: SocketAddr,
+    /// Only beside the zones that all tests share.
+    resolver: Option<SocketAddr>,
+}
+
+/// The servers of `tests/run`, or those of this process, or why there are none.
+static SHARED: LazyLock<Result<Addresses, String>> = LazyLock::new(|| {
+    let given = |name: &str| {
+        let Ok(text) = std::env::var(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|error| format!("{name} is not an address: {error}"))
     };
-    text.parse().map_err(|error| format!("{VARIABLE} is not an address: {error}"))
+    if let Some(zones) = given(VARIABLE)? {
+        return Ok(Addresses { zones, resolver: given(RESOLVER)? });
+    }
+    let server = start(None)?;
+    let addresses = server.addresses;
+    // It lives as long as this process.
+    std::mem::forget(server);
+    Ok(addresses)
 });
 
 /// A server for one test, gone with this value.
 pub struct ZoneServer {
-    address: SocketAddr,
+    addresses: Addresses,
     child: Child,
 }
 
 impl ZoneServer {
     /// Where it is asked.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses.zones
     }
 }
 
@@ -60,8 +71,17 @@ impl Drop for ZoneServer {
 
 /// The server with the zones of `tests/fixtures/dns`.
 pub fn shared() -> SocketAddr {
+    addresses().zones
+}
+
+/// Unbound, which asks the former and validates.
+pub fn recursive() -> SocketAddr {
+    addresses().resolver.expect("it stands beside the shared zones")
+}
+
+fn addresses() -> Addresses {
     match &*SHARED {
-        Ok(address) => *address,
+        Ok(addresses) => *addresses,
         Err(why) => panic!("no DNS server for this test: {why}\nRun the tests by tests/run, which sees to it."),
     }
 }
@@ -88,14 +108,15 @@ fn start(zones: Option<&Path>) -> Result<ZoneServer, String> {
     command.arg(&folder).args(zones).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = lifeline::spawn(command).map_err(|error| format!("setpriv does not run: {error}"))?;
     let output = child.stdout.take().ok_or("its output is not piped")?;
-    let mut address = None;
+    let (mut zones, mut resolver) = (None, None);
     for line in BufReader::new(output).lines().map_while(Result::ok) {
         match line.split_once('=') {
-            Some((VARIABLE, value)) => address = value.parse().ok(),
+            Some((VARIABLE, value)) => zones = value.parse().ok(),
+            Some((RESOLVER, value)) => resolver = value.parse().ok(),
             // It prints nothing after this, so its pipes may close.
             _ if line == "ready" => {
-                let address = address.ok_or_else(|| format!("the server started without printing {VARIABLE}"))?;
-                return Ok(ZoneServer { address, child });
+                let zones = zones.ok_or_else(|| format!("the server started without printing {VARIABLE}"))?;
+                return Ok(ZoneServer { addresses: Addresses { zones, resolver }, child });
             }
             _ => {}
         }

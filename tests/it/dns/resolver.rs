@@ -11,7 +11,7 @@ use relaywatch::domain::time::Timestamp;
 use relaywatch::metrics::Metrics;
 
 use super::{name_of, question, resolver, txt};
-use crate::dns_server::shared;
+use crate::dns_server::{recursive, shared};
 use crate::scripted_dns::{Answer, ScriptedDns};
 
 const LONG: Duration = Duration::from_secs(5);
@@ -203,4 +203,30 @@ async fn every_question_is_counted_by_its_outcome() {
         assert_eq!(counts.dns_queries_total.get([&outcome]), count, "{outcome}");
     }
     assert_eq!(counts.dns_query_seconds.count([]), 5);
+}
+
+/// What a daemon asks in earnest: Unbound answers, and what it makes of faults behind it is told as that.
+#[tokio::test]
+async fn a_recursive_resolver_that_validates() {
+    let asked = resolver(&[recursive()], 1, LONG);
+    assert_eq!(texts(&asked.ask(&txt("two.ok.test")).await), ["another", "one and two"]);
+    let reply = asked.ask(&txt("elsewhere.ok.test")).await;
+    assert_eq!((chain(&reply), texts(&reply)), (vec!["text.other.test".into()], vec!["from another zone".into()]));
+    let reply = asked.ask(&txt("large.test")).await;
+    assert_eq!((reply.records().len(), reply.over_tcp), (40, true));
+    for (name, outcome, way) in [
+        ("none.test", Outcome::NxDomain, None),
+        ("mx.ok.test", Outcome::NoData, None),
+        ("dangling.ok.test", Outcome::NxDomain, Some("gone.ok.test")),
+        ("nowhere.ok.test", Outcome::NxDomain, Some("text.none.test")),
+        ("nodata.ok.test", Outcome::NoData, Some("mx.ok.test")),
+        ("bogus.test", Outcome::Failed(Failure::Bogus), None),
+        ("none.bogus.test", Outcome::Failed(Failure::Bogus), None),
+        ("servfail.faulty.test", Outcome::Failed(Failure::Servfail), None),
+        ("lame.faulty.test", Outcome::Failed(Failure::Servfail), None),
+        ("loop.ok.test", Outcome::Failed(Failure::Servfail), None),
+    ] {
+        let reply = asked.ask(&txt(name)).await;
+        assert_eq!((&reply.outcome, reply.chain.last()), (&outcome, way.map(name_of).as_ref()), "{name}");
+    }
 }
