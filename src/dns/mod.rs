@@ -1,7 +1,7 @@
 //! Asks the DNS what the judges want to know. What an answer means is the domain's business; here it is only fetched.
 //!
 //! A [`Resolver`] asks one question of the configured servers. A [`Sweep`] is one look at the DNS by many judges: whatever
-//! two of them ask is asked once. [`gather`] runs one judge on a sweep until it has ended.
+//! two of them ask is asked once. [`gather()`] runs one judge on a sweep until it has ended.
 
 mod answer;
 mod exchange;
