@@ -15,6 +15,7 @@ pub mod posture;
 pub mod public_address;
 pub mod record;
 pub mod stream;
+pub mod tags;
 pub mod time;
 pub mod verdict;
 pub mod webhook_signature;
