@@ -5,6 +5,7 @@ pub mod bounce;
 pub mod breaker;
 pub mod cell;
 pub mod delivery;
+pub mod dkim;
 pub mod dns;
 pub mod event;
 pub mod finding;
