@@ -6,6 +6,7 @@ pub mod breaker;
 pub mod cell;
 pub mod delivery;
 pub mod dkim;
+pub mod dmarc;
 pub mod dns;
 pub mod event;
 pub mod finding;

@@ -79,7 +79,7 @@ pub fn lint(inquiry: &mut Inquiry<'_>, selectors: &[(String, Name)], from_domain
     }
     findings.extend(ed25519_only(&keys));
     if keys.is_empty() {
-        let remedy = "Register the selectors that sign (s= and d= of the DKIM-Signature): they cannot be found by asking the DNS";
+        let remedy = "Register s= and d= of the DKIM-Signature: selectors cannot be found by asking the DNS";
         findings.insert(Finding::new(Code::DkimNotConfigured, from_domain, "no selector is registered", remedy));
     }
     Ok(Dkim { keys, findings: findings.into_iter().collect() })
@@ -121,7 +121,7 @@ fn judge(selector: &str, domain: &Name, name: Option<Name>, lookup: Option<Looku
         Found::Records(records) => judge_records(&mut key, &name, &records, &way),
         Found::Dangling => {
             let evidence = format!("TXT {way}: {}", lookup.seen);
-            let remedy = "Publish the key where the CNAME leads (the provider does), or point the CNAME to the name that the provider gives";
+            let remedy = "Point the CNAME to the name that the provider gives; the provider publishes the key there";
             vec![Finding::new(Code::DkimCnameDangling, &name, evidence, remedy)]
         }
         Found::Missing { doubled } => {

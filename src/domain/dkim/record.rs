@@ -243,7 +243,7 @@ impl Reading<'_> {
             Err(why) => {
                 let ed25519 = octets.len() == 32 || der::unwrapped_ed25519(octets).is_some();
                 let hint = if ed25519 { ": it looks like an Ed25519 key without its k=ed25519" } else { "" };
-                let remedy = "Publish the whole key as the provider gives it; a record of more than 255 characters is written as several strings";
+                let remedy = "Publish the whole key as the provider gives it; beyond 255 characters it is written as several strings";
                 self.flaw(Code::DkimKeyUndecodable, tag.value_at, format!("p= is no RSA key: {why}{hint}"), remedy);
                 return None;
             }
