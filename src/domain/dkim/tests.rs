@@ -249,6 +249,14 @@ fn selectors_are_asked_together() {
     assert_eq!((asked.len(), rounds), (6, 2));
 }
 
+#[test]
+fn a_record_of_thousands_of_faults_is_told_in_a_few() {
+    for text in [";".repeat(60_000), "p=; ".repeat(15_000), "p ".repeat(30_000), "h=:::".repeat(12_000)] {
+        let dkim = of(&text);
+        assert!((1..30).contains(&dkim.findings.len()), "{}", dkim.findings.len());
+    }
+}
+
 proptest! {
     #[test]
     fn any_record_returns_and_its_faults_stand_in_it(record in "[vpkhst=;: a-zA-Z0-9+/\"\\\\\t\r\n\u{fc}]{0,60}") {
