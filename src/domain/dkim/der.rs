@@ -135,6 +135,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 pub(super) mod tests {
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     use super::*;
 
@@ -180,6 +181,12 @@ pub(super) mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(0x5eed),
+            ..ProptestConfig::default()
+        })]
+
         #[test]
         fn any_octets_return(octets in proptest::collection::vec(any::<u8>(), 0..80), at in 0usize..294, octet: u8) {
             let _ = rsa_key(&octets);

@@ -12,6 +12,8 @@ use crate::domain::tags::{Dialect, Fault, Tag, TagList, is_space, items};
 const SHORTEST: usize = 1024;
 /// The length that signers should use at least (RFC 8301 section 3.2), in bits.
 const RECOMMENDED: usize = 2048;
+/// So many faults are told: a record may hold thousands of them.
+const MOST_OF_A_KIND: usize = 5;
 /// Padded as RFC 6376 section 2.10 has it. Bits after the last octet are no reason to refuse a key.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&ALPHABET, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
@@ -89,7 +91,7 @@ impl Reading<'_> {
 
     fn syntax(&mut self, record: &[u8]) {
         let remedy = self.mended(None);
-        for (at, fault) in self.list.faults.clone() {
+        for (at, fault) in self.list.faults.iter().copied().take(MOST_OF_A_KIND).collect::<Vec<_>>() {
             let typed = match record.get(at) {
                 Some(b'"') if fault == Fault::Name => ": a quotation mark was typed into the record",
                 Some(byte) if !byte.is_ascii() => ": it is not ASCII",
@@ -97,7 +99,8 @@ impl Reading<'_> {
             };
             self.flaw(Code::DkimSyntax, at, format!("{fault}{typed}"), remedy.clone());
         }
-        let repeated: Vec<_> = self.list.repeated().map(|tag| (tag.at, printable(tag.name))).collect();
+        let repeated: Vec<_> =
+            self.list.repeated().map(|tag| (tag.at, printable(tag.name))).take(MOST_OF_A_KIND).collect();
         for (at, name) in repeated {
             let evidence = format!("the tag {name}= stands twice, which makes the whole record invalid");
             self.flaw(Code::DkimSyntax, at, evidence, remedy.clone());

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::der::{tests::bare, wrapped};
 use super::*;
@@ -249,7 +250,21 @@ fn selectors_are_asked_together() {
     assert_eq!((asked.len(), rounds), (6, 2));
 }
 
+#[test]
+fn a_record_of_thousands_of_faults_is_told_in_a_few() {
+    for text in [";".repeat(60_000), "p=; ".repeat(15_000), "p ".repeat(30_000), "h=:::".repeat(12_000)] {
+        let dkim = of(&text);
+        assert!((1..30).contains(&dkim.findings.len()), "{}", dkim.findings.len());
+    }
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(0x5eed),
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn any_record_returns_and_its_faults_stand_in_it(record in "[vpkhst=;: a-zA-Z0-9+/\"\\\\\t\r\n\u{fc}]{0,60}") {
         let read = read(record.as_bytes());

@@ -85,7 +85,7 @@ impl View<'_> {
 
     fn near_misses(&self) -> Vec<Finding> {
         let near = |name: Name| {
-            let others = self.walks.answer(&name)?.others.iter().filter(|text| is_near_miss(text));
+            let others = self.walks.answer(&name)?.others.iter().filter(|text| is_near_miss(text)).take(5);
             let findings = others.map(|text| {
                 let evidence =
                     "it does not begin with v=DMARC1, in capitals and with nothing before it: receivers ignore it";

@@ -89,6 +89,8 @@ pub struct Record {
     pub flaws: Vec<Flaw>,
 }
 
+/// So many flaws of a kind are told: a record may hold thousands of them.
+const MOST_OF_A_KIND: usize = 5;
 /// The tags that RFC 9989 has removed (appendix C.5.2), and what became of them.
 const REMOVED: [(&str, &str); 3] = [
     ("pct", "receivers of today apply the policy to all mail, older ones to that share; t=y is what is left of it"),
@@ -193,7 +195,13 @@ impl<'a> Reading<'a> {
     }
 
     fn flaw(&mut self, code: Code, at: usize, evidence: impl Into<String>) {
-        self.flaws.push(Flaw { code, severity: code.severity(), at, evidence: evidence.into() });
+        self.flaw_of(code, code.severity(), at, evidence);
+    }
+
+    fn flaw_of(&mut self, code: Code, severity: Severity, at: usize, evidence: impl Into<String>) {
+        if self.flaws.iter().filter(|flaw| flaw.code == code).count() < MOST_OF_A_KIND {
+            self.flaws.push(Flaw { code, severity, at, evidence: evidence.into() });
+        }
     }
 
     fn record(mut self, text: &[u8]) -> Record {
@@ -224,7 +232,7 @@ impl<'a> Reading<'a> {
             } else {
                 (Severity::Warning, "there is no p=: receivers take the record as p=none")
             };
-            self.flaws.push(Flaw { code: Code::DmarcPMissing, severity, at: text.len(), evidence: evidence.into() });
+            self.flaw_of(Code::DmarcPMissing, severity, text.len(), evidence);
         }
         let wrong = |name, policy: Option<Policy>| self.list.get(name).is_some() && policy.is_none();
         let subdomains_wrong = wrong("sp", sp) || wrong("np", np);
@@ -240,7 +248,7 @@ impl<'a> Reading<'a> {
                 Fault::Value | Fault::NoValue => continue,
             };
             let evidence = format!("{fault}: receivers ignore this piece");
-            self.flaws.push(Flaw { code: Code::DmarcTagInvalid, severity, at, evidence });
+            self.flaw_of(Code::DmarcTagInvalid, severity, at, evidence);
         }
         let twice: Vec<_> = self.list.repeated().map(|tag| (tag.at, printable(tag.name))).collect();
         for (at, name) in twice {
@@ -263,12 +271,7 @@ impl<'a> Reading<'a> {
                 // A name that cannot be one has been told already.
                 if tag.name.iter().all(u8::is_ascii_alphabetic) && !tag.name.is_empty() {
                     let evidence = format!("{name}= is no tag of DMARC: receivers ignore it");
-                    self.flaws.push(Flaw {
-                        code: Code::DmarcTagInvalid,
-                        severity: Severity::Info,
-                        at: tag.at,
-                        evidence,
-                    });
+                    self.flaw_of(Code::DmarcTagInvalid, Severity::Info, tag.at, evidence);
                 }
             } else if name != lower {
                 self.flaw(

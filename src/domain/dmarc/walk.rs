@@ -12,7 +12,7 @@ const JUMP: usize = 7;
 const MOST_FAILURES: usize = 3;
 
 /// What stands at `_dmarc` before a name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The DMARC records. Receivers take one; of several, none.
     pub records: Vec<Vec<u8>>,
@@ -20,6 +20,8 @@ pub struct Answer {
     pub others: Vec<Vec<u8>>,
     /// Why there was no answer.
     pub failure: Option<Failure>,
+    /// What a receiver sees; nothing where there was no answer.
+    seen: Seen,
 }
 
 /// What a receiver sees at a name.
@@ -29,6 +31,17 @@ pub enum Seen {
     Nothing,
     /// A record with that `psd`.
     Record(Psd),
+}
+
+impl Answer {
+    fn new(texts: Vec<Vec<u8>>, failure: Option<Failure>) -> Self {
+        let (records, others): (Vec<_>, Vec<_>) = texts.into_iter().partition(|text| is_dmarc(text));
+        let seen = match records.as_slice() {
+            [only] => Record::read(only).map_or(Seen::Nothing, |record| Seen::Record(record.psd)),
+            _ => Seen::Nothing,
+        };
+        Self { records, others, failure, seen }
+    }
 }
 
 /// Where a walk has led.
@@ -103,11 +116,10 @@ impl Walks {
                 continue;
             }
             let answer = match record_name(&target) {
-                None => Ok(Answer::default()),
-                Some(name) => inquiry.ask(Question::new(name, Kind::Txt)).map(|reply| {
-                    let (records, others) = reply.texts().into_iter().partition(|text| is_dmarc(text));
-                    Answer { records, others, failure: reply.failure() }
-                }),
+                None => Ok(Answer::new(Vec::new(), None)),
+                Some(name) => {
+                    inquiry.ask(Question::new(name, Kind::Txt)).map(|reply| Answer::new(reply.texts(), reply.failure()))
+                }
             };
             answers.insert(target, answer);
         }
@@ -128,10 +140,14 @@ impl Walks {
         }
     }
 
+    fn seen(&self, name: &Name) -> Seen {
+        self.answer(name).map_or(Seen::Nothing, |answer| answer.seen)
+    }
+
     /// The names of a walk that receivers ask: up to the one that ends it.
     pub fn walked(&self, start: &Name) -> Vec<Name> {
         let mut walked = targets(start);
-        let ends = |name: &Name| self.record(name).is_some_and(|record| record.psd != Psd::Unsaid);
+        let ends = |name: &Name| matches!(self.seen(name), Seen::Record(Psd::Yes | Psd::No));
         if let Some(end) = walked.iter().position(ends) {
             walked.truncate(end + 1);
         }
@@ -156,7 +172,7 @@ impl Walks {
         for case in 0..MAY_BE.len().pow(open.len() as u32) {
             let seen = |name: &Name| match open.iter().position(|open| open == name) {
                 Some(i) => MAY_BE[case / MAY_BE.len().pow(i as u32) % MAY_BE.len()],
-                None => self.record(name).map_or(Seen::Nothing, |record| Seen::Record(record.psd)),
+                None => self.seen(name),
             };
             let here = find(&seen);
             if found.as_ref().is_some_and(|found| *found != here) {

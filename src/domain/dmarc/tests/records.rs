@@ -1,6 +1,7 @@
 //! What is said of records, of their absence, and of where their reports go.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 
@@ -234,7 +235,21 @@ fn walks_are_asked_together_and_share_names() {
     }
 }
 
+#[test]
+fn a_record_of_thousands_of_faults_is_told_in_a_few() {
+    for text in [";".repeat(60_000), "; p=x".repeat(12_000), "; b=1".repeat(12_000), "; rua=,".repeat(8_000)] {
+        let dmarc = of(&format!("v=DMARC1{text}"));
+        assert!((1..30).contains(&dmarc.findings.len()), "{}", dmarc.findings.len());
+    }
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(0x5eed),
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn any_record_returns(rest in "[vprtuas=;:,@! a-z0-9.DMARC1\"\\\\\t\u{fc}]{0,60}") {
         let text = format!("v=DMARC1;{rest}");
