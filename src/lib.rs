@@ -21,6 +21,7 @@
 //! | [`index`] | a cache of the store in memory, for the many addresses of whom there is nothing to say |
 //! | [`http`] | the listeners: hooks, API, operations |
 //! | [`app`] | the wiring: the only room that names every concrete type; the daemon itself |
+//! | [`dns`] | asks what the judges want to know of the DNS: one snapshot per look, every question once |
 //! | [`cli`] | one file per command; the demo and its loopback world |
 //! | [`config`] | one struct per section; unknown keys are refused, an error names its field |
 //! | [`clock`], [`shutdown`], [`metrics`], [`logging`] | services: time, the way to stop, counters, the sealed log |
@@ -32,7 +33,7 @@
 //! ```
 //!
 //! A room uses rooms further right, none beside it. The services may be used by all but `domain`. `outputs` says how decisions
-//! go out, `jobs` is leased and scheduled work, `dns` asks questions, `mail` sends and reads probes; a room of these that has
+//! go out, `jobs` is leased and scheduled work, `mail` sends and reads probes; a room of these that has
 //! no folder is not built yet. Three consequences are worth knowing:
 //!
 //! - `domain` has no input or output, no clock, no async. Time, randomness and facts are arguments, so every judgement can be
@@ -93,6 +94,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dns;
 pub mod domain;
 pub mod http;
 pub mod index;

@@ -7,6 +7,7 @@ pub mod apple;
 pub mod bounce_rules;
 pub mod braze;
 pub mod destinations;
+pub mod dns;
 pub mod duration;
 pub mod endpoint;
 mod environment;
@@ -99,6 +100,8 @@ sections! {
         destinations: destinations::Destinations,
         /// To whom Apple's notifications are passed on.
         tee: tee::TeeTargets,
+        /// Who is asked about DNS records.
+        dns: dns::Dns,
         /// How long what is kept.
         retention: retention::Retention,
     }

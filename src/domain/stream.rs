@@ -30,9 +30,9 @@ pub struct Stream {
     /// The addresses it sends from, where they are its own.
     #[serde(default)]
     pub sending_ips: Vec<std::net::IpAddr>,
-    /// What is registered with Apple for mail: domains, subdomains, addresses.
-    #[serde(default)]
-    pub apple_sources: Vec<String>,
+    /// What is registered with Apple for mail: domains, subdomains, addresses. Missing: not known; empty: nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apple_sources: Option<Vec<String>>,
     /// The kind of Apple developer account.
     #[serde(default)]
     pub apple_account: AppleAccount,

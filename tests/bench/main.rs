@@ -5,9 +5,13 @@
 //! `--only WORD`.
 
 mod checks;
+mod dns;
 mod intake;
 mod load;
 mod report;
+#[path = "../it/scripted_dns.rs"]
+#[expect(dead_code, reason = "the tests use all of it")]
+mod scripted_dns;
 mod server;
 mod world;
 
@@ -77,6 +81,9 @@ fn main() {
         }
         if asked.wants("intake") {
             intake::run(&asked, &mut report).await;
+        }
+        if asked.wants("dns") {
+            dns::run(&mut report).await;
         }
         report.print();
     });

@@ -3,6 +3,8 @@
 mod inquiry;
 mod name;
 mod reply;
+#[cfg(test)]
+pub(crate) mod zone;
 
 pub use inquiry::{Inquiry, Known, Unanswered};
 pub use name::{Name, NotAName};

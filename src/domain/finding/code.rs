@@ -202,6 +202,8 @@ codes! {
     RelaySpfPathBroken = "relay_spf_path_broken", Relay, Warning, "Apple";
     /// Apple's DKIM path is closed.
     RelayDkimPathBroken = "relay_dkim_path_broken", Relay, Warning, "Apple";
+    /// A TXT record that people take for part of the relay's set-up.
+    RelayTxtIrrelevant = "relay_txt_irrelevant", Relay, Info, "Apple";
     /// Both of Apple's paths are closed: mail to the relay bounces.
     RelayNoPath = "relay_no_path", Relay, Critical, "Apple";
 }

@@ -6,7 +6,7 @@
 
 mod documents;
 mod hooks;
-mod spf;
+mod published;
 mod values;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -15,7 +15,7 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 type Parser = fn(&[u8]) -> Corpus;
 
 /// The parsers by the byte that picks them; `tests/fuzz/run` has seeds for the same letters.
-const PARSERS: [(u8, Parser); 22] = [
+const PARSERS: [(u8, Parser); 23] = [
     (b'a', values::address),
     (b'b', values::bounce),
     (b'c', documents::certificate),
@@ -37,7 +37,9 @@ const PARSERS: [(u8, Parser); 22] = [
     (b't', values::time),
     (b'v', spf::records),
     (b'u', hooks::apple_claims),
+    (b'w', published::judges),
     (b'x', values::headers),
+    (b'y', published::record),
 ];
 
 fuzz_target!(|input: &[u8]| -> Corpus {

@@ -1,0 +1,192 @@
+//! The check of one stream: asks every judge, and puts together what they say.
+
+use super::envelope;
+use super::plan::Plan;
+use super::relay;
+use super::report::{Apple, AppleVerdict, Posture, Published, Status, posture_of};
+use super::sender_policy::{self, SenderPolicy};
+use crate::domain::dkim::{self, Key, Usable};
+use crate::domain::dmarc::{self, Dmarc};
+use crate::domain::dns::{Data, Inquiry, Kind, Name, NotAName, Outcome, Question, Reply, Unanswered};
+use crate::domain::finding::{Area, Code, Finding, Severity, State, printable};
+use crate::domain::stream::Stream;
+
+/// Everything that a check of a stream found.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// What the findings come to.
+    pub posture: Posture,
+    /// Per area.
+    pub status: Status,
+    /// Apple's two paths.
+    pub apple: Apple,
+    /// The worst first.
+    pub findings: Vec<Finding>,
+    /// The SPF of the envelope domain and of the registered domains.
+    pub spf: Vec<SenderPolicy>,
+    /// The keys of the registered selectors.
+    pub keys: Vec<Key>,
+    /// What DMARC comes to; none where the From domain is no name.
+    pub dmarc: Option<Dmarc>,
+    /// What was published at every name that was asked for text, mail exchanges or another name.
+    pub published: Vec<Published>,
+}
+
+/// Checks a stream. `now_seconds`: since 1970, for the macros of SPF that show the time.
+pub fn examine(stream: &Stream, inquiry: &mut Inquiry<'_>, now_seconds: u64) -> Result<Judged, Unanswered> {
+    let plan = match Plan::of(stream) {
+        Ok(plan) => plan,
+        Err((field, error)) => return Ok(unreadable(stream, field, error)),
+    };
+    // Every judge asks before the first missing answer ends the run: what can be asked at once is.
+    let mut domains: Vec<&Name> = [&plan.from].into_iter().chain(&plan.envelope).collect();
+    domains.extend(plan.signers.iter().map(|(_, domain)| domain));
+    dmarc::ask_ahead(inquiry, &domains);
+    let text = inquiry.ask(Question::new(plan.from.clone(), Kind::Txt));
+    let policies: Vec<Result<SenderPolicy, Unanswered>> = plan
+        .spf_domains()
+        .into_iter()
+        .map(|domain| sender_policy::examine(inquiry, stream, &plan, domain, now_seconds))
+        .collect();
+    let envelope = if stream.sends_mail { envelope::examine(inquiry, &plan) } else { Ok(Vec::new()) };
+    let keys = dkim::lint(inquiry, &plan.signers, &plan.from);
+    let (text, envelope, keys) = (text?, envelope?, keys?);
+    let policies = policies.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let of_envelope = policies.iter().find(|policy| plan.envelope.as_ref() == Some(&policy.domain));
+    let dmarc = dmarc::lint(inquiry, &plan.from, &context(stream, &plan, of_envelope, &keys.keys))?;
+
+    let mut findings: Vec<Finding> = policies.iter().flat_map(|policy| policy.findings.clone()).collect();
+    findings.extend(existence(&plan.from, text));
+    findings.extend(relay::irrelevant(&plan.from, text));
+    let gone = envelope.iter().any(|f| f.code == Code::MailfromNxdomain);
+    findings.extend(envelope);
+    findings.extend(keys.findings);
+    findings.extend(dmarc.findings.clone());
+    let apple = if stream.sends_mail {
+        let (apple, found) = relay::examine(&plan, of_envelope, gone, &keys.keys, &dmarc.alignment);
+        findings.extend(found);
+        apple
+    } else {
+        findings.retain(|f| !only_of_senders(f.code));
+        Apple {
+            verdict: AppleVerdict::Unknown,
+            spf_path: State::Unknown,
+            dkim_path: State::Unknown,
+            because: "the stream is registered as sending no mail".to_owned(),
+        }
+    };
+    sort(&mut findings);
+    let posture = if stream.sends_mail { posture_of(&findings, &apple) } else { posture_without_mail(&findings) };
+    let published = published(inquiry)?;
+    let (status, keys) = (Status::of(&findings), keys.keys);
+    Ok(Judged { posture, status, apple, findings, spf: policies, keys, dmarc: Some(dmarc), published })
+}
+
+fn context(stream: &Stream, plan: &Plan, envelope: Option<&SenderPolicy>, keys: &[Key]) -> dmarc::Context {
+    let spf_can_pass = envelope.and_then(|policy| match policy.passes {
+        State::Pass | State::Warn => Some(true),
+        State::Fail => Some(false),
+        State::Unknown => None,
+    });
+    let dkim = keys.iter().map(|key| (key.domain.clone(), key.usable)).collect();
+    let failure = keys.iter().filter(|key| key.usable == Usable::Unknown).find_map(|key| key.failure);
+    dmarc::Context { mail_from: plan.envelope.clone(), spf_can_pass, dkim, failure, bulk: stream.bulk }
+}
+
+fn existence(from: &Name, text: &Reply) -> Option<Finding> {
+    let remedy = format!("Register the domain {}, or mend the delegation of its zone", from.relative());
+    text.is_nxdomain().then(|| {
+        Finding::new(
+            Code::DomainNxdomain,
+            from,
+            "NXDOMAIN: receivers refuse mail from a domain that does not exist",
+            remedy,
+        )
+    })
+}
+
+/// What is a fault only where mail is sent.
+fn only_of_senders(code: Code) -> bool {
+    matches!(
+        code,
+        Code::DkimNotConfigured
+            | Code::DmarcNoAlignedPath
+            | Code::DkimUnaligned
+            | Code::MailfromUnaligned
+            | Code::SpfIpNotAuthorised
+            | Code::SpfProviderMissing
+    )
+}
+
+fn posture_without_mail(findings: &[Finding]) -> Posture {
+    let deciding = |f: &Finding| f.code.leaves_unknown() && matches!(f.area, Area::Spf | Area::Dmarc);
+    match findings.iter().map(|f| f.severity).max() {
+        Some(Severity::Critical) => Posture::Failing,
+        Some(Severity::Error) => Posture::AtRisk,
+        _ if findings.iter().any(deciding) => Posture::Unknown,
+        _ => Posture::Pass,
+    }
+}
+
+fn sort(findings: &mut Vec<Finding>) {
+    findings.sort();
+    findings.dedup();
+    // Stable: within one severity the order of areas stays.
+    findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+}
+
+/// What can be said of a registration that names no domain.
+fn unreadable(stream: &Stream, field: &str, error: NotAName) -> Judged {
+    let evidence = format!("{field} {error}");
+    let remedy = format!("Register the stream again with a domain name as {field}");
+    let mut finding = Finding::new(Code::DomainInvalid, &Name::root(), evidence, remedy);
+    finding.name = printable(stream.from_domain.as_bytes());
+    let apple = Apple {
+        verdict: AppleVerdict::Unknown,
+        spf_path: State::Unknown,
+        dkim_path: State::Unknown,
+        because: format!("{field} of the registration is no domain name"),
+    };
+    let findings = vec![finding];
+    Judged {
+        posture: Posture::Unknown,
+        status: Status { spf: State::Unknown, dkim: State::Unknown, dmarc: State::Unknown },
+        apple,
+        findings,
+        spf: Vec::new(),
+        keys: Vec::new(),
+        dmarc: None,
+        published: Vec::new(),
+    }
+}
+
+/// What the answers of this run say is published. What was not answered is left out: it says nothing.
+fn published(inquiry: &mut Inquiry<'_>) -> Result<Vec<Published>, Unanswered> {
+    let mut published = Vec::new();
+    for question in inquiry.asked().clone() {
+        if !matches!(question.kind, Kind::Txt | Kind::Mx | Kind::Cname) {
+            continue;
+        }
+        let reply = inquiry.ask(question.clone())?;
+        let records = match &reply.outcome {
+            Outcome::Failed(_) => continue,
+            Outcome::NoData | Outcome::NxDomain => Vec::new(),
+            Outcome::Records(records) => {
+                let mut records: Vec<String> = records.iter().filter_map(shown).collect();
+                records.sort();
+                records
+            }
+        };
+        published.push(Published { name: question.name, kind: question.kind, records });
+    }
+    Ok(published)
+}
+
+fn shown(data: &Data) -> Option<String> {
+    match data {
+        Data::Txt(strings) => Some(printable(&strings.concat())),
+        Data::Mx { preference, exchange } => Some(format!("{preference} {exchange}")),
+        Data::Cname(name) => Some(name.to_string()),
+        Data::A(_) | Data::Aaaa(_) | Data::Ptr(_) => None,
+    }
+}
