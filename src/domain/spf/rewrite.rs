@@ -21,6 +21,14 @@ pub fn without(raw: &[u8], gone: &[Range<usize>]) -> String {
     record_of(spans(raw).filter(is_left).map(|span| String::from_utf8_lossy(&raw[span]).into_owned()))
 }
 
+/// Whether the record names anybody who passes.
+pub fn names_somebody(record: &str) -> bool {
+    Record::parse(record.as_bytes()).is_ok_and(|record| {
+        let passes = |term: &Term| matches!(term.kind, TermKind::Directive(Qualifier::Pass, _)) && !term.is_all();
+        record.live().any(passes) || record.redirect().is_some_and(|_| record.all().is_none())
+    })
+}
+
 /// The record with `all` in place of the one it has, behind every other directive.
 pub fn ending_in(raw: &[u8], record: &Record, all: &str) -> String {
     let is_directive = |term: &&Term| matches!(term.kind, TermKind::Directive(..));

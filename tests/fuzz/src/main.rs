@@ -7,6 +7,7 @@
 mod documents;
 mod hooks;
 mod published;
+mod spf;
 mod values;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -15,7 +16,7 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 type Parser = fn(&[u8]) -> Corpus;
 
 /// The parsers by the byte that picks them; `tests/fuzz/run` has seeds for the same letters.
-const PARSERS: [(u8, Parser); 23] = [
+const PARSERS: [(u8, Parser); 24] = [
     (b'a', values::address),
     (b'b', values::bounce),
     (b'c', documents::certificate),
@@ -35,8 +36,8 @@ const PARSERS: [(u8, Parser); 23] = [
     (b'r', hooks::braze),
     (b's', hooks::sparkpost),
     (b't', values::time),
-    (b'v', spf::records),
     (b'u', hooks::apple_claims),
+    (b'v', spf::records),
     (b'w', published::judges),
     (b'x', values::headers),
     (b'y', published::record),

@@ -4,7 +4,7 @@ use crate::domain::dns::{Inquiry, Kind, Name, Question, Reply, Unanswered};
 use crate::domain::finding::{Code, Finding, printable};
 
 use super::super::record::is_spf;
-use super::publish;
+use super::{from_provider, publish};
 
 /// The text without the white space before it, where that alone keeps it from being a record.
 fn after_space(text: &[u8]) -> Option<String> {
@@ -63,14 +63,15 @@ pub fn missing(inquiry: &mut Inquiry<'_>, domain: &Name, reply: &Reply) -> Resul
     let mut evidence = match texts.len() {
         _ if reply.is_nxdomain() => "NXDOMAIN: the name does not exist".to_owned(),
         0 => "no TXT record at all".to_owned(),
-        n => format!("{n} TXT records, and none is `v=spf1` with a space or the end after it"),
+        1 => "one TXT record, and it does not begin with `v=spf1` and a space".to_owned(),
+        n => format!("{n} TXT records, and none begins with `v=spf1` and a space"),
     };
     if let Some(last) = reply.chain.last() {
         evidence += &format!("; a CNAME leads to {last}");
     }
     let mut remedy = match meant {
         Some(record) => publish(domain, &record),
-        None => format!("Publish at {domain} the record that your provider gives, as v=spf1 include:PROVIDER ~all"),
+        None => from_provider(domain),
     };
     if let Some(record) = typed.next() {
         let shown = printable(&record);

@@ -8,7 +8,7 @@ use crate::domain::finding::{Code, Finding, Severity};
 use super::super::rewrite::without;
 use super::super::term::Term;
 use super::super::tree::{MOST_LOOKUPS, MOST_VOIDS, Tree};
-use super::publish;
+use super::publish_rest;
 use super::walk::Walk;
 
 /// From here on the next provider may be one too many.
@@ -75,7 +75,7 @@ fn lookups(walk: &Walk<'_, '_>, tree: &Tree) -> Option<Finding> {
         let evidence = format!("{at_least}{total} lookups, {MOST_LOOKUPS} are allowed: {costs}");
         let dear = walk.costs.iter().max_by_key(|(_, cost)| *cost).map_or("", |(term, _)| term);
         let remedy = format!(
-            "Take {} lookups out of the record at {}: terms of providers that no longer send, then `{dear}`, by sending through it from a \
+            "Take {} of the lookups out of the record at {}: terms of providers that no longer send, then `{dear}`, by sending through it from a \
              subdomain with a record of its own",
             total - MOST_LOOKUPS,
             walk.domain
@@ -107,7 +107,7 @@ fn voids(walk: &Walk<'_, '_>, raw: &[u8]) -> Option<Finding> {
         format!("lookups without an answer, {MOST_VOIDS} are allowed: {}; {}", list("IPv4", ip4), list("IPv6", ip6));
     let remedy = match useless.as_slice() {
         [] => "Name hosts that have addresses, or name their networks with ip4: and ip6: instead".to_owned(),
-        useless => publish(&walk.domain, &without(raw, useless)),
+        useless => publish_rest(&walk.domain, &without(raw, useless)),
     };
     Some(Finding::new(code, &walk.domain, evidence, remedy).severity(severity))
 }

@@ -15,7 +15,7 @@ use crate::domain::finding::{Area, Code, Finding};
 
 use super::publication::Publication;
 use super::record::Record;
-use super::rewrite::merged;
+use super::rewrite::{merged, names_somebody};
 use super::tree::{Counts, Tree};
 use walk::{Place, Walk};
 
@@ -79,8 +79,7 @@ pub fn lint(inquiry: &mut Inquiry<'_>, domain: &Name) -> Result<Lint, Unanswered
             let mut path = vec![domain.clone()];
             authorises_nobody = walk.record(&raw, &place, &mut path, &mut tree) == walk::Authorises::Nobody;
             if authorises_nobody {
-                let remedy =
-                    format!("Publish at {domain} the record that your provider gives, as v=spf1 include:PROVIDER ~all");
+                let remedy = from_provider(domain);
                 let evidence = "no term of the record passes anybody";
                 walk.findings.push(Finding::new(Code::SpfNoAuthorisedSenders, domain, evidence, remedy).record(&raw));
             }
@@ -102,4 +101,14 @@ pub fn lint(inquiry: &mut Inquiry<'_>, domain: &Name) -> Result<Lint, Unanswered
 /// The remedy that is a record.
 fn publish(domain: &Name, record: &str) -> String {
     format!("Publish at {domain} as the only SPF record: {record}")
+}
+
+/// The remedy where only the provider knows the record.
+fn from_provider(domain: &Name) -> String {
+    format!("Publish at {domain} the record that your provider gives, as v=spf1 include:PROVIDER ~all")
+}
+
+/// The remedy that is a record with something left out. Nobody is told to publish one that passes nobody.
+fn publish_rest(domain: &Name, record: &str) -> String {
+    if names_somebody(record) { publish(domain, record) } else { from_provider(domain) }
 }

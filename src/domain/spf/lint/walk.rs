@@ -9,12 +9,12 @@ use crate::domain::finding::{Area, Code, Finding, printable};
 use super::super::macros::MacroString;
 use super::super::publication::Publication;
 use super::super::record::{Record, text_of};
-use super::super::rewrite::{corrected, without};
+use super::super::rewrite::{corrected, names_somebody, without};
 use super::super::term::{Mechanism, Qualifier, Term, TermKind};
 use super::super::tree::Tree;
 use super::limits::Voids;
 use super::names::Target;
-use super::{absence, terms};
+use super::{absence, from_provider, publish_rest, terms};
 
 /// How many names are asked about, at most: ten times what receivers ask, and enough to show where the lookups come from.
 const MOST_STEPS: u32 = 200;
@@ -268,12 +268,14 @@ impl<'a, 'k> Walk<'a, 'k> {
     pub fn remedy(&self, at: &Name, place: &Place, fixed: Option<String>) -> String {
         let own = &self.domain;
         match (fixed, &place.via) {
-            (Some(fixed), _) if at == own => super::publish(own, &fixed),
-            (_, None) => format!("Correct the record at {own}"),
-            (_, Some(via)) => format!(
+            (Some(fixed), _) if at == own => publish_rest(own, &fixed),
+            (Some(fixed), _) if names_somebody(&fixed) => format!("Have whoever publishes {at} publish there: {fixed}"),
+            (_, Some(via)) if names_somebody(&via.without) => format!(
                 "Have the record at {at} mended by whoever publishes it, or publish at {own} without the term that leads there: {}",
                 via.without
             ),
+            (_, None) => format!("Correct the record at {own}"),
+            _ => format!("Have the record at {at} mended by whoever publishes it, or: {}", from_provider(own)),
         }
     }
 
