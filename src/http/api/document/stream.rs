@@ -33,9 +33,9 @@ pub(in super::super) struct Registration {
     /// The addresses it sends from, where they are its own.
     #[schema(required = false)]
     sending_ips: Vec<String>,
-    /// What is registered with Apple for mail: domains, subdomains, addresses.
-    #[schema(required = false)]
-    apple_sources: Vec<String>,
+    /// What is registered with Apple for mail: domains, subdomains, addresses. Missing: not known; empty: nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    apple_sources: Option<Vec<String>>,
     /// The kind of Apple developer account.
     #[schema(schema_with = accounts, required = false)]
     apple_account: String,
