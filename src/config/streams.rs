@@ -43,6 +43,13 @@ pub fn wrong(stream: &Stream) -> Vec<(&'static str, &'static str)> {
     if stream.mail_from_domain != PROVIDER_DEFAULT && domain_of(&stream.mail_from_domain).is_none() {
         found.push(("mail_from_domain", "is neither a domain name nor provider_default"));
     }
+    let sources = stream.apple_sources.as_deref().unwrap_or_default();
+    if sources.iter().any(|source| domain_of(source).is_none()) {
+        found.push(("apple_sources", "has an entry that is neither a domain name nor a mail address"));
+    }
+    if sources.len() > stream.apple_account.most_sources() {
+        found.push(("apple_sources", "has more entries than Apple lets such an account register (32 or 100)"));
+    }
     if stream.dkim.iter().any(|d| domain_of(&d.domain).is_none() || domain_of(&d.selector).is_none()) {
         found.push(("dkim", "has an entry whose domain or selector is not a name"));
     }

@@ -89,6 +89,16 @@ pub enum AppleAccount {
     Organization,
 }
 
+impl AppleAccount {
+    /// How many email sources Apple lets it register (Apple's account help, "Configure private email relay service").
+    pub fn most_sources(self) -> usize {
+        match self {
+            Self::Individual => 32,
+            Self::Organization => 100,
+        }
+    }
+}
+
 impl Provider {
     /// The word for it, as events' `esp` says it.
     pub fn as_str(self) -> &'static str {
