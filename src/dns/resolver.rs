@@ -3,7 +3,7 @@
 //! The servers are recursive resolvers; each question says whole names, no search list and no hosts file takes part, and
 //! nothing is cached here. hickory's own resolver is not used: it cannot ask with CD=1, which alone tells broken signatures
 //! from a broken server, it loses the chain of an alias that leads nowhere, takes a referral for "there is none", and does
-//! not say that an answer took TCP. Its reader and writer of messages are used.
+//! not say that an answer took TCP. Its reader and writer of messages are used, and its reading of the system's configuration.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,79 +1,51 @@
-//! The resolvers that the system is set to use (resolv.conf).
+//! The resolvers that the system is set to use, as hickory reads them: resolv.conf, or the system's own word elsewhere.
 
-use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
 
-const FILE: &str = "/etc/resolv.conf";
-const PORT: u16 = 53;
+use hickory_resolver::config::{ProtocolConfig, ResolverConfig};
+use hickory_resolver::system_conf::read_system_conf;
 
 /// Their addresses, in the order in which they are to be asked.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// When the system does not say, or names none.
 pub(super) fn resolvers() -> io::Result<Vec<SocketAddr>> {
-    match fs::read(FILE) {
-        Ok(bytes) => Ok(parse(&String::from_utf8_lossy(&bytes), interface)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(parse("", interface)),
-        Err(error) => Err(io::Error::new(error.kind(), format!("{FILE}: {error}"))),
-    }
+    let unknown = |why: String| io::Error::other(format!("the system does not say which resolvers to ask: {why}"));
+    let (config, _) = read_system_conf().map_err(|error| unknown(error.to_string()))?;
+    let found = addresses(&config);
+    if found.is_empty() { Err(unknown("it names none".to_owned())) } else { Ok(found) }
 }
 
-/// The number of a network interface.
-fn interface(name: &str) -> Option<u32> {
-    if name.contains('/') {
-        return None;
-    }
-    fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).ok()?.trim().parse().ok()
-}
-
-/// Reads the `nameserver` lines. Without one the resolver is this machine (resolv.conf(5)). Search domains are not wanted:
-/// every name here is whole.
-fn parse(text: &str, interface: impl Fn(&str) -> Option<u32>) -> Vec<SocketAddr> {
-    let address = |text: &str| -> Option<SocketAddr> {
-        let Some((ip, zone)) = text.split_once('%') else {
-            return Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, PORT));
-        };
-        let scope = zone.parse().ok().or_else(|| interface(zone))?;
-        Some(SocketAddrV6::new(ip.parse::<Ipv6Addr>().ok()?, PORT, 0, scope).into())
-    };
+/// Where the servers are asked over UDP, each once. Search domains are not wanted: every name here is whole.
+fn addresses(config: &ResolverConfig) -> Vec<SocketAddr> {
     let mut found: Vec<SocketAddr> = Vec::new();
-    for line in text.lines() {
-        let mut words = line.split_whitespace();
-        if words.next() == Some("nameserver")
-            && let Some(server) = words.next().and_then(address)
-            && !found.contains(&server)
-        {
-            found.push(server);
+    for server in config.name_servers() {
+        let udp = server.connections.iter().filter(|connection| connection.protocol == ProtocolConfig::Udp);
+        for address in udp.map(|connection| SocketAddr::new(server.ip, connection.port)) {
+            if !found.contains(&address) {
+                found.push(address);
+            }
         }
-    }
-    if found.is_empty() {
-        found.push(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     }
     found
 }
 
 #[cfg(test)]
 mod tests {
+    use hickory_resolver::config::{ConnectionConfig, NameServerConfig};
+
     use super::*;
 
     #[test]
-    fn name_servers_are_read_in_their_order() {
-        let text = "# nameserver 192.0.2.9\nsearch example.com\n nameserver\t192.0.2.1 # first\nnameserver 2001:db8::1\n\
-            nameserver fe80::1%eth0\nnameserver fe80::2%3\nnameserver fe80::3%none\nnameserver 192.0.2.1\nnameserver\nnameserver x\n";
-        let found = parse(text, |name| (name == "eth0").then_some(7));
+    fn servers_are_asked_in_their_order_and_each_once() {
+        let both = |ip: &str| NameServerConfig::udp_and_tcp(ip.parse().unwrap());
+        let tcp = |ip: &str| NameServerConfig::new(ip.parse().unwrap(), true, vec![ConnectionConfig::tcp()]);
+        let mut moved = both("192.0.2.2");
+        moved.connections[0].port = 5353;
+        let servers = vec![both("192.0.2.9"), both("2001:db8::1"), tcp("192.0.2.7"), moved, both("192.0.2.9")];
+        let found = addresses(&ResolverConfig::from_parts(None, Vec::new(), servers));
         let found: Vec<_> = found.iter().map(ToString::to_string).collect();
-        assert_eq!(found, ["192.0.2.1:53", "[2001:db8::1]:53", "[fe80::1%7]:53", "[fe80::2%3]:53"]);
-    }
-
-    #[test]
-    fn without_any_it_is_this_machine() {
-        assert_eq!(parse("options ndots:5\n", |_| None), ["127.0.0.1:53".parse::<SocketAddr>().unwrap()]);
-    }
-
-    #[test]
-    fn an_interface_that_is_not_there_has_no_number() {
-        assert_eq!(interface("lo").is_some(), fs::exists("/sys/class/net/lo").unwrap());
-        assert_eq!(interface("../../lo"), None);
+        assert_eq!(found, ["192.0.2.9:53", "[2001:db8::1]:53", "192.0.2.2:5353"]);
     }
 }

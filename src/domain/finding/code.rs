@@ -211,7 +211,12 @@ codes! {
 impl Code {
     /// Whether it says that an answer is missing, which leaves its area unknown.
     pub fn leaves_unknown(self) -> bool {
-        matches!(self, Self::DnsServfail | Self::DnsTimeout | Self::DnsRefused | Self::DkimNotConfigured)
+        self.is_unanswered() || self == Self::DkimNotConfigured
+    }
+
+    /// Whether it says that a question was not answered.
+    pub fn is_unanswered(self) -> bool {
+        matches!(self, Self::DnsServfail | Self::DnsTimeout | Self::DnsRefused)
     }
 }
 

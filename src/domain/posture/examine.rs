@@ -2,7 +2,7 @@
 
 use super::envelope;
 use super::plan::Plan;
-use super::relay;
+use super::relay::{self, Reasons};
 use super::report::{Apple, AppleVerdict, Posture, Published, Status, posture_of};
 use super::sender_policy::{self, SenderPolicy};
 use crate::domain::dkim::{self, Key, Usable};
@@ -20,6 +20,8 @@ pub struct Judged {
     pub status: Status,
     /// Apple's two paths.
     pub apple: Apple,
+    /// Why each of the paths stands so, for people.
+    pub reasons: Reasons,
     /// The worst first.
     pub findings: Vec<Finding>,
     /// The SPF of the envelope domain and of the registered domains.
@@ -56,30 +58,25 @@ pub fn examine(stream: &Stream, inquiry: &mut Inquiry<'_>, now_seconds: u64) -> 
     let dmarc = dmarc::lint(inquiry, &plan.from, &context(stream, &plan, of_envelope, &keys.keys))?;
 
     let mut findings: Vec<Finding> = policies.iter().flat_map(|policy| policy.findings.clone()).collect();
-    findings.extend(existence(&plan.from, text));
+    findings.extend(existence(&plan, text));
     findings.extend(relay::irrelevant(&plan.from, text));
     let gone = envelope.iter().any(|f| f.code == Code::MailfromNxdomain);
     findings.extend(envelope);
     findings.extend(keys.findings);
     findings.extend(dmarc.findings.clone());
-    let apple = if stream.sends_mail {
-        let (apple, found) = relay::examine(&plan, of_envelope, gone, &keys.keys, &dmarc.alignment);
+    let (apple, reasons) = if stream.sends_mail {
+        let (apple, reasons, found) = relay::examine(&plan, of_envelope, gone, &keys.keys, &dmarc.alignment);
         findings.extend(found);
-        apple
+        (apple, reasons)
     } else {
         findings.retain(|f| !only_of_senders(f.code));
-        Apple {
-            verdict: AppleVerdict::Unknown,
-            spf_path: State::Unknown,
-            dkim_path: State::Unknown,
-            because: "the stream is registered as sending no mail".to_owned(),
-        }
+        not_judged("the stream is registered as sending no mail".to_owned())
     };
     sort(&mut findings);
     let posture = if stream.sends_mail { posture_of(&findings, &apple) } else { posture_without_mail(&findings) };
     let published = published(inquiry)?;
     let (status, keys) = (Status::of(&findings), keys.keys);
-    Ok(Judged { posture, status, apple, findings, spf: policies, keys, dmarc: Some(dmarc), published })
+    Ok(Judged { posture, status, apple, reasons, findings, spf: policies, keys, dmarc: Some(dmarc), published })
 }
 
 fn context(stream: &Stream, plan: &Plan, envelope: Option<&SenderPolicy>, keys: &[Key]) -> dmarc::Context {
@@ -93,16 +90,31 @@ fn context(stream: &Stream, plan: &Plan, envelope: Option<&SenderPolicy>, keys: 
     dmarc::Context { mail_from: plan.envelope.clone(), spf_can_pass, dkim, failure, bulk: stream.bulk }
 }
 
-fn existence(from: &Name, text: &Reply) -> Option<Finding> {
-    let remedy = format!("Register the domain {}, or mend the delegation of its zone", from.relative());
-    text.is_nxdomain().then(|| {
-        Finding::new(
-            Code::DomainNxdomain,
-            from,
-            "NXDOMAIN: receivers refuse mail from a domain that does not exist",
-            remedy,
-        )
-    })
+/// Whether the From domain exists. That this could not be asked is told by its SPF where that is judged.
+fn existence(plan: &Plan, text: &Reply) -> Option<Finding> {
+    let from = &plan.from;
+    if let Some(failure) = text.failure() {
+        let is_told = plan.spf_domains().contains(&from);
+        return (!is_told).then(|| Finding::unanswered(Area::Dns, from, failure, format!("TXT of {from}")));
+    }
+    let (evidence, remedy) = match text.chain.last() {
+        Some(end) => (
+            format!("NXDOMAIN: {from} leads to {end}, which does not exist"),
+            format!("Point the CNAME at {} to a name that exists, or delete it", from.relative()),
+        ),
+        None => (
+            "NXDOMAIN: receivers refuse mail from a domain that does not exist".to_owned(),
+            format!("Register the domain {}, or mend the delegation of its zone", from.relative()),
+        ),
+    };
+    text.is_nxdomain().then(|| Finding::new(Code::DomainNxdomain, from, evidence, remedy))
+}
+
+/// Nothing to say of Apple's paths, and why.
+fn not_judged(because: String) -> (Apple, Reasons) {
+    let (verdict, path) = (AppleVerdict::Unknown, State::Unknown);
+    let reasons = Reasons { spf: because.clone(), dkim: because.clone(), granted: None };
+    (Apple { verdict, spf_path: path, dkim_path: path, because }, reasons)
 }
 
 /// What is a fault only where mail is sent.
@@ -140,18 +152,18 @@ fn unreadable(stream: &Stream, field: &str, error: NotAName) -> Judged {
     let evidence = format!("{field} {error}");
     let remedy = format!("Register the stream again with a domain name as {field}");
     let mut finding = Finding::new(Code::DomainInvalid, &Name::root(), evidence, remedy);
-    finding.name = printable(stream.from_domain.as_bytes());
-    let apple = Apple {
-        verdict: AppleVerdict::Unknown,
-        spf_path: State::Unknown,
-        dkim_path: State::Unknown,
-        because: format!("{field} of the registration is no domain name"),
+    let written = match field {
+        "mail_from_domain" => &stream.mail_from_domain,
+        _ => &stream.from_domain,
     };
+    finding.name = printable(written.as_bytes());
+    let (apple, reasons) = not_judged(format!("{field} of the registration is no domain name"));
     let findings = vec![finding];
     Judged {
         posture: Posture::Unknown,
         status: Status { spf: State::Unknown, dkim: State::Unknown, dmarc: State::Unknown },
         apple,
+        reasons,
         findings,
         spf: Vec::new(),
         keys: Vec::new(),

@@ -1,5 +1,6 @@
 //! Would Apple accept this stream's mail? What the findings mean together.
 
+mod document;
 mod envelope;
 mod examine;
 mod plan;
@@ -8,6 +9,8 @@ mod relay;
 mod report;
 mod sender_policy;
 
+pub use document::{Checked, Document};
 pub use examine::{Judged, examine};
+pub use relay::Reasons;
 pub use report::{Apple, AppleVerdict, Posture, Published, Status, posture_of};
 pub use sender_policy::SenderPolicy;

@@ -36,8 +36,8 @@ impl Plan {
     pub fn of(stream: &Stream) -> Result<Self, (&'static str, NotAName)> {
         let from = domain(&stream.from_domain).map_err(|e| ("from_domain", e))?;
         let preset = preset(stream.provider, stream.region.as_deref());
-        let envelope = match stream.mail_from_domain.as_str() {
-            PROVIDER_DEFAULT => None,
+        let envelope = match stream.mail_from_domain.trim() {
+            PROVIDER_DEFAULT | "" => None,
             own => Some(domain(own).map_err(|e| ("mail_from_domain", e))?),
         };
         let sent_as = envelope.clone().or_else(|| preset.as_ref()?.own_envelope.clone());

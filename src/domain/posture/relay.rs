@@ -11,6 +11,20 @@ use crate::domain::dmarc::Alignment;
 use crate::domain::dns::{Name, Reply};
 use crate::domain::finding::{Code, Finding, State};
 
+/// Why each path stands as it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reasons {
+    /// The SPF path.
+    pub spf: String,
+    /// The DKIM path.
+    pub dkim: String,
+    /// What was taken for granted.
+    pub granted: Option<&'static str>,
+}
+
+/// Said where a registration leaves `apple_sources` out.
+const GRANTED: &str = "taken for granted that these domains are registered with Apple: apple_sources does not say";
+
 /// A path, and why it stands so.
 struct Path {
     state: State,
@@ -24,7 +38,7 @@ pub fn examine(
     envelope_gone: bool,
     keys: &[Key],
     alignment: &Alignment,
-) -> (Apple, Vec<Finding>) {
+) -> (Apple, Reasons, Vec<Finding>) {
     let spf = spf_path(plan, envelope, envelope_gone);
     let dkim = dkim_path(plan, keys, alignment);
     let open = |state: State| matches!(state, State::Pass | State::Warn);
@@ -40,13 +54,15 @@ pub fn examine(
     };
     let mut because =
         format!("SPF path {}: {}; DKIM path {}: {}", word(spf.state), spf.because, word(dkim.state), dkim.because);
-    if plan.is_registered(&plan.from).is_none() {
-        because
-            .push_str("; taken for granted that these domains are registered with Apple: apple_sources does not say");
+    let granted = plan.is_registered(&plan.from).is_none().then_some(GRANTED);
+    if let Some(granted) = granted {
+        because.push_str("; ");
+        because.push_str(granted);
     }
     let mut findings = unregistered(plan);
     findings.extend(broken(plan, &spf, &dkim, verdict));
-    (Apple { verdict, spf_path: spf.state, dkim_path: dkim.state, because }, findings)
+    let apple = Apple { verdict, spf_path: spf.state, dkim_path: dkim.state, because };
+    (apple, Reasons { spf: spf.because, dkim: dkim.because, granted }, findings)
 }
 
 fn spf_path(plan: &Plan, envelope: Option<&SenderPolicy>, envelope_gone: bool) -> Path {

@@ -76,17 +76,24 @@ pub struct Published {
 
 /// The posture that findings and Apple's paths come to (design: failing = reject or a critical finding; at risk = one path gone or any
 /// error; unknown = the deciding answer is missing).
+///
+/// A path that nobody registered what it takes to judge (no selector) hides no proven fault; one whose answer did not come does: with it
+/// the stream may be worse off than at risk.
 pub fn posture_of(findings: &[Finding], apple: &Apple) -> Posture {
     let worst = findings.iter().map(|f| f.severity).max();
     let gone = |path: State| path == State::Fail;
+    let unanswered = |f: &Finding| f.code.is_unanswered() && matches!(f.area, Area::Spf | Area::Dkim);
+    let is_open = apple.verdict == AppleVerdict::Accept;
     if apple.verdict == AppleVerdict::Reject || worst == Some(Severity::Critical) {
         Posture::Failing
-    } else if apple.verdict == AppleVerdict::Unknown {
+    } else if !is_open && findings.iter().any(unanswered) {
         Posture::Unknown
     } else if worst == Some(Severity::Error) || gone(apple.spf_path) || gone(apple.dkim_path) {
         Posture::AtRisk
-    } else {
+    } else if is_open {
         Posture::Pass
+    } else {
+        Posture::Unknown
     }
 }
 
@@ -99,5 +106,34 @@ impl Posture {
             Self::Unknown => "unknown",
             Self::Failing => "failing",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::dns::Failure;
+    use crate::domain::finding::Code;
+
+    #[test]
+    fn unknown_hides_no_proven_fault_and_none_is_made_of_it() {
+        let name = Name::parse("example.com").unwrap();
+        let silent = Finding::unanswered(Area::Dkim, &name, Failure::Timeout, "TXT");
+        let broken = Finding::new(Code::SpfMultiple, &name, "", "");
+        let critical = Finding::new(Code::DmarcNoAlignedPath, &name, "", "");
+        let of = |findings: &[Finding], verdict, spf_path, dkim_path| {
+            posture_of(findings, &Apple { verdict, spf_path, dkim_path, because: String::new() })
+        };
+        use AppleVerdict::{Accept, Reject, Unknown};
+        use State::{Fail, Pass};
+        assert_eq!(of(&[], Accept, Pass, Pass), Posture::Pass);
+        assert_eq!(of(std::slice::from_ref(&silent), Accept, Pass, State::Unknown), Posture::Pass);
+        assert_eq!(of(&[], Accept, Pass, Fail), Posture::AtRisk);
+        assert_eq!(of(std::slice::from_ref(&broken), Accept, Fail, Pass), Posture::AtRisk);
+        assert_eq!(of(&[], Unknown, State::Unknown, State::Unknown), Posture::Unknown);
+        assert_eq!(of(std::slice::from_ref(&broken), Unknown, Fail, State::Unknown), Posture::AtRisk);
+        assert_eq!(of(&[broken, silent.clone()], Unknown, Fail, State::Unknown), Posture::Unknown);
+        assert_eq!(of(&[silent, critical], Unknown, Fail, State::Unknown), Posture::Failing);
+        assert_eq!(of(&[], Reject, Fail, Fail), Posture::Failing);
     }
 }

@@ -1,0 +1,165 @@
+//! The check of a stream as a document: what the commands print and whoever else passes a check on.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::examine::Judged;
+use super::report::{Apple, Posture, Published, Status};
+use super::sender_policy::SenderPolicy;
+use crate::domain::dkim::{Algorithm, Key, Usable};
+use crate::domain::dmarc::{Dmarc, Policy};
+use crate::domain::dns::Name;
+use crate::domain::finding::{Finding, State};
+use crate::domain::spf::{Counts, Evaluation, SpfResult, Tree};
+use crate::domain::stream::Stream;
+use crate::domain::time::Timestamp;
+
+/// One finished check: of what, when, and what came of it.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The registration that was checked.
+    pub stream: Stream,
+    /// When.
+    pub at: Timestamp,
+    /// What was found.
+    pub judged: Judged,
+    /// How many questions it took, those included whose answers were known already.
+    pub queries: usize,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// A check as it is written.
+#[derive(Debug, Serialize)]
+pub struct Document<'a> {
+    stream: &'a str,
+    from_domain: &'a str,
+    mail_from_domain: &'a str,
+    checked_at: Timestamp,
+    posture: Posture,
+    status: Status,
+    apple: &'a Apple,
+    findings: &'a [Finding],
+    spf: Vec<Spf<'a>>,
+    dkim: Vec<Selector<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dmarc: Option<Applied<'a>>,
+    /// What is published at the names that were asked.
+    records: &'a [Published],
+    queries: usize,
+    seconds: f64,
+}
+
+/// The SPF of one domain.
+#[derive(Debug, Serialize)]
+struct Spf<'a> {
+    domain: &'a Name,
+    /// Whether mail of the stream passes; of a domain that is not the envelope's, whether nothing breaks the record.
+    passes: State,
+    counts: Counts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tree: Option<&'a Tree>,
+    evaluations: Vec<OfAddress<'a>>,
+}
+
+/// What a record says of one sending address.
+#[derive(Debug, Serialize)]
+struct OfAddress<'a> {
+    ip: IpAddr,
+    result: SpfResult,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matched: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'a str>,
+    counts: Counts,
+}
+
+/// A registered selector.
+#[derive(Debug, Serialize)]
+struct Selector<'a> {
+    selector: &'a str,
+    domain: &'a Name,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    algorithm: Option<&'static str>,
+    /// Of the modulus of an RSA key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits: Option<usize>,
+    /// Whether receivers verify with it; nothing where that is not known.
+    usable: Option<bool>,
+}
+
+/// The DMARC record that applies.
+#[derive(Debug, Serialize)]
+struct Applied<'a> {
+    policy: Option<&'static str>,
+    /// The domain whose record it is.
+    at: Option<&'a Name>,
+    organizational_domain: Option<&'a Name>,
+}
+
+impl Checked {
+    /// The document of this check.
+    pub fn document(&self) -> Document<'_> {
+        let judged = &self.judged;
+        Document {
+            stream: self.stream.name.as_str(),
+            from_domain: &self.stream.from_domain,
+            mail_from_domain: &self.stream.mail_from_domain,
+            checked_at: self.at,
+            posture: judged.posture,
+            status: judged.status,
+            apple: &judged.apple,
+            findings: &judged.findings,
+            spf: judged.spf.iter().map(Spf::of).collect(),
+            dkim: judged.keys.iter().map(Selector::of).collect(),
+            dmarc: judged.dmarc.as_ref().map(Applied::of),
+            records: &judged.published,
+            queries: self.queries,
+            // To the millisecond.
+            seconds: (self.elapsed.as_secs_f64() * 1e3).round() / 1e3,
+        }
+    }
+}
+
+impl<'a> Spf<'a> {
+    fn of(policy: &'a SenderPolicy) -> Self {
+        let evaluations = policy.evaluations.iter().map(|(ip, evaluation)| OfAddress::of(*ip, evaluation)).collect();
+        let SenderPolicy { domain, lint, passes, .. } = policy;
+        Self { domain, passes: *passes, counts: lint.counts, tree: lint.tree.as_ref(), evaluations }
+    }
+}
+
+impl<'a> OfAddress<'a> {
+    fn of(ip: IpAddr, evaluation: &'a Evaluation) -> Self {
+        let Evaluation { result, matched, problem, counts, .. } = evaluation;
+        Self { ip, result: *result, matched: matched.as_deref(), problem: problem.as_deref(), counts: *counts }
+    }
+}
+
+impl<'a> Selector<'a> {
+    fn of(key: &'a Key) -> Self {
+        let (algorithm, bits) = match key.algorithm {
+            Some(Algorithm::Rsa { bits }) => (Some("rsa"), Some(bits)),
+            Some(Algorithm::Ed25519) => (Some("ed25519"), None),
+            None => (None, None),
+        };
+        let usable = match key.usable {
+            Usable::Yes => Some(true),
+            Usable::No => Some(false),
+            Usable::Unknown => None,
+        };
+        Self { selector: &key.selector, domain: &key.domain, algorithm, bits, usable }
+    }
+}
+
+impl<'a> Applied<'a> {
+    fn of(dmarc: &'a Dmarc) -> Self {
+        Self {
+            policy: dmarc.policy.map(Policy::as_str),
+            at: dmarc.at.as_ref(),
+            organizational_domain: dmarc.organizational_domain.as_ref(),
+        }
+    }
+}
