@@ -3,6 +3,8 @@
 //! Answers go to stdout, logs to stderr; with `--format json` stdout holds exactly one JSON document, or NDJSON. Wrong usage exits
 //! 64, a failure 1.
 
+mod asked;
+mod check;
 mod config;
 pub mod demo;
 mod doctor;
@@ -15,8 +17,10 @@ mod leaked;
 mod migrate;
 pub mod outbox;
 mod overrides;
+mod paint;
 mod quarantine;
 mod serve;
+mod spf;
 mod token;
 
 use std::path::PathBuf;
@@ -43,6 +47,10 @@ enum Command {
     Demo(demo::Demo),
     /// Say what is wrong with this installation, and what to do about it.
     Doctor(doctor::Doctor),
+    /// Check a stream's or a domain's DNS records: would Apple's relay take the mail?
+    Check(check::Check),
+    /// Evaluate SPF for one sending address.
+    Spf(spf::Spf),
     /// Say what a webhook body means.
     Explain(explain::Explain),
     /// Check a configuration.
@@ -128,6 +136,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve.run(clock).await,
         Command::Demo(demo) => demo.run(clock).await,
         Command::Doctor(doctor) => doctor.run(clock).await,
+        Command::Check(check) => check.run(clock).await,
+        Command::Spf(spf) => spf.run(clock).await,
         Command::Explain(explain) => explain.run(clock).await,
         Command::Config(config) => config.run(),
         Command::Migrate(migrate) => migrate.run(clock).await,
