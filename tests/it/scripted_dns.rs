@@ -30,6 +30,11 @@ impl Answer {
         Self { records: texts.into_iter().map(record).collect(), ..Self::code(ResponseCode::NoError) }
     }
 
+    /// These records.
+    pub fn records(records: Vec<Record>) -> Self {
+        Self { records, ..Self::code(ResponseCode::NoError) }
+    }
+
     /// No record, and that code.
     pub fn code(code: ResponseCode) -> Self {
         Self { code, records: Vec::new(), after: Duration::ZERO, is_silent: false }

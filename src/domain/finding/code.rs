@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{Area, Severity};
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $code:ident = $word:literal, $area:ident, $severity:ident, $rfc:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $code:ident = $word:literal, $area:ident, $severity:ident, $rfc:literal;)*) => {
         /// Which fact a finding states.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Code {
-            $($(#[$doc])* #[serde(rename = $word)] $code,)*
+            $($(#[doc = $doc])* #[serde(rename = $word)] $code,)*
         }
 
         impl Code {
@@ -21,6 +21,11 @@ macro_rules! codes {
             /// The word for it, as alerts and scripts match it.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$code => $word,)* }
+            }
+
+            /// What it says, in a sentence or two.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$code => concat!($($doc),*).trim_ascii(),)* }
             }
 
             /// What it is about.

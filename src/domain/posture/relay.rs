@@ -99,7 +99,8 @@ fn spf_path(plan: &Plan, envelope: Option<&SenderPolicy>, envelope_gone: bool) -
         State::Unknown => "could not be judged: an answer is missing",
         State::Fail => "does not pass",
     };
-    path(policy.passes, format!("{domain} {how}"))
+    let why = policy.breaks.filter(|_| policy.passes == State::Fail).map_or(String::new(), |code| format!(" ({code})"));
+    path(policy.passes, format!("{domain} {how}{why}"))
 }
 
 fn dkim_path(plan: &Plan, keys: &[Key], alignment: &Alignment) -> Path {

@@ -20,6 +20,8 @@ pub struct SenderPolicy {
     /// Whether mail of the stream passes; `Warn` where it does from some addresses only. `Pass` for a domain that is not the envelope's
     /// means that nothing in the record breaks it.
     pub passes: State,
+    /// The first finding of the record with which receivers come to no pass, in the order in which they read it.
+    pub breaks: Option<Code>,
     /// What was found.
     pub findings: Vec<Finding>,
 }
@@ -74,7 +76,9 @@ pub fn examine(
     let passes = passes(&lint, &evaluations, &findings);
     findings.sort();
     findings.dedup();
-    Ok(SenderPolicy { domain: domain.clone(), lint, evaluations, passes, findings })
+    let breaks = BREAKING.iter().copied().find(|code| findings.iter().any(|f| breaks(f) && f.code == *code));
+    let refused = findings.iter().map(|f| f.code).find(|code| *code == Code::SpfIpNotAuthorised);
+    Ok(SenderPolicy { domain: domain.clone(), lint, evaluations, passes, breaks: breaks.or(refused), findings })
 }
 
 /// The sending addresses that do not pass.
@@ -147,10 +151,14 @@ fn passes(lint: &Lint, evaluations: &[(IpAddr, Evaluation)], findings: &[Finding
             _ => State::Fail,
         };
     }
-    let broken = |f: &Finding| f.severity >= Severity::Error && BREAKING.contains(&f.code);
     match () {
-        () if findings.iter().any(broken) => State::Fail,
+        () if findings.iter().any(breaks) => State::Fail,
         () if !lint.complete => State::Unknown,
         () => State::Pass,
     }
+}
+
+/// Whether receivers come to no pass with what was found.
+fn breaks(finding: &Finding) -> bool {
+    finding.severity >= Severity::Error && BREAKING.contains(&finding.code)
 }
