@@ -14,3 +14,6 @@ pub use examine::{Judged, examine};
 pub use relay::Reasons;
 pub use report::{Apple, AppleVerdict, Posture, Published, Status, posture_of};
 pub use sender_policy::SenderPolicy;
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 type Parser = fn(&[u8]) -> Corpus;
 
 /// The parsers by the byte that picks them; `tests/fuzz/run` has seeds for the same letters.
-const PARSERS: [(u8, Parser); 24] = [
+const PARSERS: [(u8, Parser); 25] = [
     (b'a', values::address),
     (b'b', values::bounce),
     (b'c', documents::certificate),
@@ -24,6 +24,7 @@ const PARSERS: [(u8, Parser); 24] = [
     (b'e', hooks::sns_envelope),
     (b'f', hooks::sns_fields),
     (b'g', hooks::ses_raw),
+    (b'h', published::check),
     (b'i', hooks::ses_inner),
     (b'j', values::json),
     (b'k', documents::key_set),

@@ -1,12 +1,17 @@
-//! What strangers publish in the DNS: DKIM keys and DMARC records, and the judges that ask for them.
+//! What strangers publish in the DNS: DKIM keys and DMARC records, the judges that ask for them, and the check of a whole stream.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use libfuzzer_sys::Corpus;
 use relaywatch::domain::dkim::{self, Usable};
 use relaywatch::domain::dmarc::{self, Context, Record};
 use relaywatch::domain::dns::{Data, Failure, Inquiry, Name, Outcome, Question, Reply, Unanswered};
 use relaywatch::domain::finding::Finding;
+use relaywatch::domain::ids::{StreamName, TeamId};
+use relaywatch::domain::posture::examine;
+use relaywatch::domain::stream::{AppleAccount, DkimIdentity, Provider, Stream};
 use relaywatch::domain::tags::{Dialect, TagList, items};
 
 /// A record on its own, as a list of tags, a key and a policy.
@@ -46,6 +51,33 @@ pub fn judges(input: &[u8]) -> Corpus {
     Corpus::Keep
 }
 
+/// The whole check of a stream over replies, a line of the input for each question.
+pub fn check(input: &[u8]) -> Corpus {
+    let signer = |selector: &str| DkimIdentity { domain: "news.example.com".to_owned(), selector: selector.to_owned() };
+    let stream = Stream {
+        name: StreamName::new("s"),
+        team: TeamId::new("t"),
+        from_domain: "news.example.com".to_owned(),
+        mail_from_domain: "b.example.com".to_owned(),
+        dkim: vec![signer("s1"), signer("s2")],
+        provider: Provider::Ses,
+        region: None,
+        sending_ips: vec![IpAddr::from([192, 0, 2, 1]), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])],
+        apple_sources: Some(vec!["news.example.com".to_owned()]),
+        apple_account: AppleAccount::default(),
+        sends_mail: true,
+        bulk: false,
+    };
+    let mut lines = input.split(|&b| b == b'\n');
+    let judged = ended(&mut BTreeMap::new(), &mut lines, |inquiry| examine(&stream, inquiry, 0));
+    assert!(judged.findings.is_sorted_by_key(|finding| Reverse(finding.severity)));
+    for finding in &judged.findings {
+        let record = finding.record.as_deref().unwrap_or_default();
+        assert!(finding.offset.is_none_or(|at| record.is_char_boundary(at)), "it points nowhere");
+    }
+    Corpus::Keep
+}
+
 fn expect_sorted(findings: &[Finding]) {
     assert!(findings.is_sorted());
 }
@@ -55,7 +87,7 @@ fn ended<'a, T>(
     lines: &mut impl Iterator<Item = &'a [u8]>,
     judge: impl Fn(&mut Inquiry<'_>) -> Result<T, Unanswered>,
 ) -> T {
-    for _ in 0..32 {
+    for _ in 0..64 {
         let mut inquiry = Inquiry::new(known);
         let judged = judge(&mut inquiry);
         let missing = inquiry.missing().clone();

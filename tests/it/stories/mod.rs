@@ -3,6 +3,7 @@
 mod app_consent;
 mod bounces;
 mod erasure;
+mod forum;
 mod forwarding;
 mod operators;
 mod own_word;
