@@ -83,6 +83,8 @@
 //! - **No address in the clear** in a log, metric, URL, error or database file. An address has no `Display`, its `Debug`
 //!   shows nothing, and it leaves its seal only where someone writes [`domain::address::Address::expose`]. The log replaces
 //!   whatever still looks like an address before a line is written.
+//! - **Unknown is not broken.** An answer of the DNS that does not come is told as that and leaves its area unknown; it never
+//!   becomes a finding about a record ([`domain::posture`]).
 //! - **Bytes from outside never panic**: parsers are bounded in depth and size and fail per element.
 //!
 //! # Where a new thing goes

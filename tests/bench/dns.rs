@@ -1,8 +1,8 @@
-//! Asking the DNS: many streams at once beside bare look-ups by hickory, and with a delay as real answers have it.
-//!
-//! The judge is a stand-in of the real ones' shape: three rounds of questions, two of them about what streams share.
+//! Asking the DNS: checks of many streams at once beside bare look-ups by hickory, and with a delay as real answers have it.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -12,28 +12,31 @@ use hickory_resolver::proto::rr::{Name as WireName, RecordType};
 use relaywatch::clock::Stopwatch;
 use relaywatch::config::dns::Dns;
 use relaywatch::dns::{Resolvers, Sweep, for_each, gather};
-use relaywatch::domain::dns::{Inquiry, Kind, Name, Question, Unanswered};
+use relaywatch::domain::dns::Inquiry;
+use relaywatch::domain::posture::{Posture, examine};
+use relaywatch::domain::stream::Stream;
 use relaywatch::domain::time::Timestamp;
 
+use super::many_streams::{answer, registration};
 use super::report::Report;
-use super::scripted_dns::{Answer, ScriptedDns};
+use super::scripted_dns::ScriptedDns;
 
 const STREAMS: usize = 200;
 /// Streams whose judges are unfinished at once; as the daemon does.
 const AT_ONCE: usize = 1024;
 const RUNS: usize = 5;
 
-/// What a stream's own records are, below its domain.
-const OWN: [&str; 10] = ["", "_dmarc.", "s1._domainkey.", "s2._domainkey.", "bounce.", "www.", "a.", "b.", "c.", "d."];
-/// What all streams include.
-const SHARED: [&str; 3] = ["_spf.esp.test", "_spf1.esp.test", "_spf2.esp.test"];
+/// How long an answer takes in the rows that have a delay.
+const DELAY: Duration = Duration::from_millis(20);
+/// The most memory that the program may take, in KiB.
+const MOST_MEMORY: u64 = 40 << 10;
+
+/// Names of a stream's own for bare look-ups, below its domain.
+const OWN: [&str; 10] = ["", "bounce.", "s1._domainkey.", "s2._domainkey.", "www.", "a.", "b.", "c.", "d.", "e."];
 
 /// Measures asking.
 pub async fn run(report: &mut Report) {
-    let server = ScriptedDns::start(|question, _| {
-        Answer::texts(question.split(' ').next().unwrap_or_default(), ["v=spf1 include:_spf.esp.test -all"])
-    })
-    .await;
+    let server = ScriptedDns::start(|question, _| answer(question, Duration::ZERO)).await;
     // In turn, so that a machine that slows down slows both.
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -42,25 +45,61 @@ pub async fn run(report: &mut Report) {
     }
     let (bare, ours) = (median(bare), median(ours));
     report.add(
-        "look-ups by many judges beside bare look-ups by hickory",
+        "questions of many checks beside bare look-ups by hickory",
         ">= 0.8 x",
         format!("{:.2} x ({ours:.0}/s beside {bare:.0}/s)", ours / bare),
         ours / bare >= 0.8,
     );
-    let slow = ScriptedDns::start(|question, _| {
-        let name = question.split(' ').next().unwrap_or_default();
-        Answer::texts(name, ["v=spf1 -all"]).after(Duration::from_millis(20))
-    })
-    .await;
+    let slow = ScriptedDns::start(|question, _| answer(question, DELAY)).await;
     let swept = streams(slow.address()).await;
     let each = swept.queries as f64 / STREAMS as f64;
     report.add(
-        format!("{STREAMS} streams at 20 ms per answer"),
+        format!("checks of {STREAMS} streams at {} ms per answer", DELAY.as_millis()),
         "<= 3 s, <= 16 queries per stream",
         format!("{:.2} s, {each:.1} queries per stream", swept.seconds),
         swept.seconds <= 3.0 && each <= 16.0,
     );
-    report.note("memory of the process, at most", peak_memory());
+    let address = slow.address();
+    let (seconds, kib) = tokio::task::spawn_blocking(move || program(address)).await.expect("it ends");
+    report.add(
+        format!("the same by `relaywatch check --stream-file`, {STREAMS} documents"),
+        "<= 3 s, <= 40 MiB",
+        format!("{seconds:.2} s, {:.1} MiB", kib as f64 / 1024.0),
+        seconds <= 3.0 && kib <= MOST_MEMORY,
+    );
+}
+
+/// Runs the program on all streams: how many seconds it took, and how much memory at most, in KiB.
+fn program(server: SocketAddr) -> (f64, u64) {
+    let watch = Stopwatch::start();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_relaywatch"))
+        .args(["check", "--stream-file", "-", "--format", "json", "--resolver", &server.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut input = child.stdin.take().expect("it is piped");
+    let mut output = child.stdout.take().expect("it is piped");
+    let lines: Vec<String> = (0..STREAMS).map(registration).collect();
+    input.write_all(lines.join("\n").as_bytes()).expect("it reads");
+    drop(input);
+    let reading = std::thread::spawn(move || {
+        let mut text = String::new();
+        output.read_to_string(&mut text).map(|_| text.lines().count())
+    });
+    // The system forgets it with the process, so it is read as long as there is one.
+    let mut most = 0;
+    let status = loop {
+        most = most.max(peak_memory(child.id()).unwrap_or(0));
+        if let Some(status) = child.try_wait().expect("its state is known") {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let seconds = watch.elapsed().as_secs_f64();
+    let documents = reading.join().expect("it reads").expect("UTF-8");
+    assert!(status.success() && documents == STREAMS, "{status}, {documents} documents");
+    (seconds, most)
 }
 
 struct Swept {
@@ -73,34 +112,20 @@ struct Swept {
 async fn streams(server: SocketAddr) -> Swept {
     let dns = Dns { resolvers: vec![server], ..Dns::default() };
     let deadline = dns.deadline.get();
+    let team = |line: String| line.replacen('{', "{\"team\":\"T\",", 1);
+    let all: Vec<Stream> =
+        (0..STREAMS).map(|n| serde_json::from_str(&team(registration(n))).expect("a registration")).collect();
     let sweep = Sweep::new(Resolvers::new(&dns).expect("no system resolver is read"), Timestamp::from_secs(0));
     let watch = Stopwatch::start();
-    let all: Vec<usize> = for_each(0..STREAMS, AT_ONCE, async |n| {
-        let judge = |inquiry: &mut Inquiry<'_>| judge(inquiry, n);
-        gather(&sweep, deadline, judge).await.value
+    let postures: Vec<Posture> = for_each(&all, AT_ONCE, async |stream| {
+        let judge = |inquiry: &mut Inquiry<'_>| examine(stream, inquiry, 0);
+        gather(&sweep, deadline, judge).await.value.posture
     })
     .collect()
     .await;
     let seconds = watch.elapsed().as_secs_f64();
-    assert_eq!(all, [OWN.len() + SHARED.len(); STREAMS], "every question is answered");
+    assert_eq!(postures, [Posture::Pass; STREAMS], "every question is answered");
     Swept { seconds, queries: sweep.queries(), rate: sweep.queries() as f64 / seconds }
-}
-
-/// Counts the answers with records.
-fn judge(inquiry: &mut Inquiry<'_>, stream: usize) -> Result<usize, Unanswered> {
-    let mut found = 0;
-    let mut round = |names: Vec<String>| -> Result<(), Unanswered> {
-        let question = |name: &String| Question::new(Name::parse(name).expect("a name"), Kind::Txt);
-        let replies: Vec<_> = names.iter().map(|name| inquiry.ask(question(name))).collect();
-        for reply in replies {
-            found += usize::from(!reply?.records().is_empty());
-        }
-        Ok(())
-    };
-    round(OWN.iter().map(|own| format!("{own}s{stream}.test")).collect())?;
-    round(vec![SHARED[0].to_owned()])?;
-    round(SHARED[1..].iter().map(|name| (*name).to_owned()).collect())?;
-    Ok(found)
 }
 
 /// As many look-ups of names of their own, as many at once, without any judge.
@@ -114,7 +139,7 @@ async fn bare_rate(server: SocketAddr) -> f64 {
     let config = ResolverConfig::from_name_servers(servers);
     let builder = hickory_resolver::Resolver::builder_with_config(config, TokioRuntimeProvider::default());
     let resolver = builder.with_options(options).build().expect("a resolver");
-    let names = (0..STREAMS).flat_map(|n| OWN.iter().map(move |own| format!("{own}s{n}.test.")));
+    let names = (0..STREAMS).flat_map(|n| OWN.iter().map(move |own| format!("{own}s{n}.shop{n}.test.")));
     let watch = Stopwatch::start();
     let found: Vec<bool> = stream::iter(names)
         .map(|name| {
@@ -132,11 +157,11 @@ async fn bare_rate(server: SocketAddr) -> f64 {
     found.len() as f64 / watch.elapsed().as_secs_f64()
 }
 
-/// The process' own word; the bench's other rows count as well unless left out.
-fn peak_memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.map_or("not told by this system".to_owned(), |kib| kib.trim().to_owned())
+/// The most memory that a process has taken, in KiB, as long as the system knows it.
+fn peak_memory(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
 fn median(mut of: Vec<f64>) -> f64 {

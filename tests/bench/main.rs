@@ -8,6 +8,8 @@ mod checks;
 mod dns;
 mod intake;
 mod load;
+#[path = "../it/many_streams.rs"]
+mod many_streams;
 mod report;
 #[path = "../it/scripted_dns.rs"]
 #[expect(dead_code, reason = "the tests use all of it")]

@@ -27,8 +27,9 @@ use crate::dns::{Sweep, for_each, gather};
 use crate::domain::posture::{Checked, Posture, examine};
 use crate::domain::stream::Stream;
 
-/// Streams whose checks are unfinished at once. What bounds the questions in flight is `dns.in_flight`; this bounds memory.
-const AT_ONCE: usize = 512;
+/// Streams whose checks are unfinished at once. What bounds the questions in flight is `dns.in_flight`; this bounds memory, and how
+/// long a check waits for its turn while its deadline runs.
+const AT_ONCE: usize = 256;
 
 /// At least one stream is failing.
 const FAILING: u8 = 1;

@@ -49,10 +49,11 @@ pub struct Spf {
 /// What is printed.
 #[derive(Debug, Serialize)]
 struct Answer {
-    ip: IpAddr,
-    domain: String,
     #[serde(flatten)]
     evaluation: Evaluation,
+    ip: IpAddr,
+    /// Whose record was asked.
+    domain: String,
     queries: usize,
     seconds: f64,
     #[serde(skip)]

@@ -68,6 +68,9 @@ pub fn examine(
     if !stream.sends_mail {
         findings.retain(|f| f.code != Code::SpfNoAuthorisedSenders);
     }
+    if !is_envelope && let Some(envelope) = &plan.envelope {
+        nobody_need_pass(&mut findings, envelope);
+    }
     if is_envelope {
         findings.extend(refused(domain, &lint, &evaluations));
         findings.extend(provider_missing(plan, domain, &lint, &evaluations));
@@ -124,6 +127,15 @@ fn provider_missing(plan: &Plan, domain: &Name, lint: &Lint, evaluations: &[(IpA
     let evidence = format!("the record never leads to {}, {}'s", preset.spf[0], preset.called);
     let remedy = format!("Publish at {domain}: {}", preset.spf_record);
     Some(Finding::new(Code::SpfProviderMissing, domain, evidence, remedy).record(record))
+}
+
+/// A domain that is in no envelope is right to pass nobody: `v=spf1 -all` is what such a domain should publish.
+fn nobody_need_pass(findings: &mut [Finding], envelope: &Name) {
+    for finding in findings.iter_mut().filter(|f| f.code == Code::SpfNoAuthorisedSenders) {
+        finding.severity = Severity::Info;
+        finding.evidence.push_str(&format!("; nobody need pass here, since the envelope is {envelope}"));
+        finding.remedy = "Nothing has to change".to_owned();
+    }
 }
 
 /// A record that goes on too long after the provider matched costs the provider's mail nothing.

@@ -8,7 +8,7 @@ use proptest::test_runner::RngSeed;
 use super::{AppleVerdict, Judged, Posture, examine};
 use crate::domain::dns::zone::Zone;
 use crate::domain::dns::{Data, Failure, Kind, Name};
-use crate::domain::finding::{Code, State};
+use crate::domain::finding::{Code, Severity, State};
 use crate::domain::stream::Stream;
 
 fn stream(more: &str) -> Stream {
@@ -52,6 +52,23 @@ fn a_stream_that_sends_no_mail_has_no_sender_to_miss() {
     assert!(!codes.contains(&Code::SpfNoAuthorisedSenders) && !codes.contains(&Code::RelayNoPath), "{codes:?}");
     assert_eq!(silent.apple.verdict, AppleVerdict::Unknown);
     assert_eq!(judged(&zone, &stream("")).apple.verdict, AppleVerdict::Reject);
+}
+
+/// Apple's portal looks at the From domain's record too; that it passes nobody is right where another domain is the envelope.
+#[test]
+fn a_domain_in_no_envelope_may_pass_nobody() {
+    let zone = Zone::of(&[("example.com", "v=spf1 -all"), ("b.example.com", "v=spf1 ip4:192.0.2.1 -all")]);
+    let registered = stream(r#","apple_sources":["example.com","b.example.com"]"#);
+    let severity = |stream: &Stream| {
+        let judged = judged(&zone, stream);
+        judged.findings.iter().find(|f| f.code == Code::SpfNoAuthorisedSenders).map(|f| f.severity)
+    };
+    assert_eq!(severity(&registered), Some(Severity::Info));
+    assert_eq!(
+        severity(&Stream { mail_from_domain: "example.com".to_owned(), ..registered.clone() }),
+        Some(Severity::Error)
+    );
+    assert_eq!(severity(&Stream { mail_from_domain: String::new(), ..registered }), Some(Severity::Error));
 }
 
 #[test]

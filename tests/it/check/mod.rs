@@ -4,9 +4,9 @@ mod catalogue;
 mod command;
 mod findings;
 mod load;
+mod readme;
 mod silence;
 mod spf_command;
-mod table;
 
 use std::io::Write;
 use std::net::SocketAddr;
