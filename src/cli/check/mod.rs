@@ -134,7 +134,7 @@ impl Printing {
     fn unread(&self, unread: &Unread) -> anyhow::Result<String> {
         Ok(match self.format {
             Format::Json => serde_json::to_string(unread)? + "\n",
-            Format::Text => format!("{}: {unread}\n", self.paint.posture(Posture::Unknown, "unknown")),
+            Format::Text => format!("{}: {unread}\n\n", self.paint.posture(Posture::Unknown, "unknown")),
         })
     }
 }
@@ -170,7 +170,7 @@ async fn print_all(
     }
     progress.clear();
     if printing.format == Format::Text && !printing.alone {
-        print(&format!("\n{}\n", summary.text(printing.paint)))?;
+        print(&format!("{}\n", summary.text(printing.paint)))?;
     }
     Ok(summary)
 }

@@ -54,7 +54,7 @@ impl Display for Text<'_> {
             self.area(f, area, title, &judged.findings)?;
         }
         if self.is_short {
-            return Ok(());
+            return writeln!(f);
         }
         for policy in &judged.spf {
             if let Some(tree) = policy.lint.tree.as_ref().filter(|tree| tree.record.is_some()) {
