@@ -35,11 +35,20 @@ pub async fn all(config: &Config) -> anyhow::Result<Chosen> {
 /// is no domain name.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// When the store cannot be read and something can only be found there.
 pub async fn named(config: &Config, has_file: bool, targets: &[String]) -> anyhow::Result<Chosen> {
     let in_file = |name: &str| config.streams.0.iter().find(|stream| stream.name.as_str() == name);
     let needs_store = targets.iter().any(|name| in_file(name).is_none() && (has_file || !is_dotted(name)));
-    let streams = if needs_store { registered(config).await? } else { config.streams.0.clone() };
+    let may_be_domains = targets.iter().all(|name| in_file(name).is_some() || is_dotted(name));
+    let known = if needs_store { registered(config).await } else { Ok(config.streams.0.clone()) };
+    let streams = match known {
+        Ok(streams) => streams,
+        Err(error) if may_be_domains => {
+            eprintln!("relaywatch: {error:#}; what the configuration does not name is checked as a domain");
+            config.streams.0.clone()
+        }
+        Err(error) => return Err(error),
+    };
     let mut rows = Vec::new();
     for target in targets {
         match streams.iter().find(|stream| stream.name.as_str() == target) {

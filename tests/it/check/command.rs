@@ -121,6 +121,26 @@ async fn registered_streams_come_from_the_file_and_from_the_store() {
 }
 
 #[test]
+fn a_domain_is_checked_although_the_store_cannot_be_read() {
+    let (server, home) = (shared().to_string(), Home::new());
+    std::fs::write(home.folder().join("relaywatch.db"), "no database").unwrap();
+    let file = home.folder().join("check.toml");
+    std::fs::write(&file, home.toml(&home.sqlite_url()) + CONFIG).unwrap();
+    let check = |target: &str| {
+        let common = ["check", "--config", file.to_str().unwrap(), "--resolver", &server, "--format", "json"];
+        home.run(&[&common[..], &[target]].concat())
+    };
+    let output = check("tilde.spf.test");
+    assert!(output.status.success() && said(&output.stderr).contains("is checked as a domain"), "{output:?}");
+    assert!(said(&output.stdout).starts_with("{\"stream\":\"tilde.spf.test\""));
+    // What the file names needs no store; what only the store can know does.
+    let output = check("news");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let output = check("receipts");
+    assert_eq!((output.status.code(), said(&output.stdout).as_str()), (Some(2), ""), "{output:?}");
+}
+
+#[test]
 fn a_bad_line_is_answered_in_its_place_and_stops_no_other() {
     let server = shared().to_string();
     let lines = [
