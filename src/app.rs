@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::config::store::Backend;
 use crate::domain::stream::{Stream, StreamBook};
 use crate::http::api::auth::{Scope, mint};
-use crate::intake::{Bounds, Context, Intake};
+use crate::intake::{Bounds, Context, FailingStreams, Intake};
 use crate::metrics::Metrics;
 use crate::store::{Store, TokenRow, with_registered};
 
@@ -79,11 +79,13 @@ impl Core {
             policy_version: config.policy.policy().version(),
             policy: config.policy.policy(),
             index: Arc::default(),
+            failing: FailingStreams::new(config.checks.enabled),
             destinations: jobs::destinations(&config),
             random,
             clock: clock.clone(),
             metrics: metrics.clone(),
         });
+        context.failing.refresh(&store).await?;
         let bounds = Bounds {
             queue_events: config.limits.queue_bytes.get() / EVENT_BYTES,
             patience: config.limits.commit_timeout.get(),

@@ -8,6 +8,7 @@ mod desired;
 mod erased;
 mod erasure;
 mod group;
+mod posture;
 mod prepare;
 mod quarantine;
 mod reveal;
@@ -19,6 +20,7 @@ mod verdicts;
 mod worker;
 
 pub use erasure::{Erasure, ErasureDone};
+pub use posture::{Checked, FailingStreams, registration_hash};
 pub use prepare::Prepared;
 pub use quarantine::Part as UnreadPart;
 pub use ruling::{Ruled, Ruling, wrong_words};
@@ -112,6 +114,8 @@ pub struct Context {
     pub keyring: Arc<Keyring>,
     /// The registered streams.
     pub streams: arc_swap::ArcSwap<StreamBook>,
+    /// The streams that Apple refuses at present.
+    pub failing: FailingStreams,
     /// The policy in force.
     pub policy: Policy,
     /// Its version.

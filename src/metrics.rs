@@ -81,6 +81,14 @@ declare! {
     }
 }
 
+declare! {
+    /// What the checks of DNS records brought.
+    pub struct CheckMetrics {
+        /// Records that were found to stand otherwise than before, by stream.
+        dns_record_changes_total: Counter(stream),
+    }
+}
+
 /// A part's gauges being read. `Err` says why not, in words without addresses.
 pub type Refreshing = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
@@ -99,6 +107,8 @@ pub struct Metrics {
     pub hooks: HookMetrics,
     /// The way to the disk.
     pub intake: IntakeMetrics,
+    /// The checks.
+    pub checks: CheckMetrics,
 }
 
 impl Metrics {
@@ -114,6 +124,7 @@ impl Metrics {
             http: HttpMetrics::register(&registry)?,
             hooks: HookMetrics::register(&registry)?,
             intake: IntakeMetrics::register(&registry)?,
+            checks: CheckMetrics::register(&registry)?,
             registry,
         };
         metrics.process.build_info.set([&env!("CARGO_PKG_VERSION")], 1.0);

@@ -6,6 +6,7 @@
 pub mod apple;
 pub mod bounce_rules;
 pub mod braze;
+pub mod checks;
 pub mod destinations;
 pub mod dns;
 pub mod duration;
@@ -102,6 +103,8 @@ sections! {
         tee: tee::TeeTargets,
         /// Who is asked about DNS records.
         dns: dns::Dns,
+        /// When the streams' DNS records are looked at.
+        checks: checks::Checks,
         /// How long what is kept.
         retention: retention::Retention,
     }

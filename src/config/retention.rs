@@ -23,6 +23,8 @@ pub struct Retention {
     pub audit: Span,
     /// Counts per cell.
     pub cells: Span,
+    /// DNS records that were replaced, and their changes.
+    pub dns: Span,
 }
 
 impl Default for Retention {
@@ -33,6 +35,7 @@ impl Default for Retention {
             identities: Span::days(35),
             audit: Span::days(730),
             cells: Span::days(90),
+            dns: Span::days(730),
         }
     }
 }
@@ -44,6 +47,7 @@ impl Section for Retention {
             ("quarantine", self.quarantine, Span::days(1)),
             ("audit", self.audit, Span::days(1)),
             ("cells", self.cells, Span::days(1)),
+            ("dns", self.dns, Span::days(1)),
         ] {
             let fits = span >= least && span <= LONGEST;
             findings.expect(fits, field, format!("must be from {least} to {LONGEST}"));

@@ -4,6 +4,7 @@
 //! two of them ask is asked once. [`gather()`] runs one judge on a sweep until it has ended.
 
 mod answer;
+mod check;
 mod exchange;
 mod gather;
 mod memo;
@@ -13,6 +14,7 @@ mod resolver;
 mod sweep;
 mod system;
 
+pub use check::{Looked, check};
 pub use gather::{Gathered, Replies, for_each, gather};
 pub use memo::Memo;
 pub use places::Places;

@@ -98,6 +98,8 @@ pub struct Evidence {
     pub diagnostic: Option<String>,
     /// The provider's own id of the event or message.
     pub provider_id: Option<String>,
+    /// What the daemon itself found, as JSON: only in its own events.
+    pub detail: Option<String>,
 }
 
 /// Who reports events.
@@ -162,6 +164,8 @@ pub enum Kind {
     EspUnlisted,
     /// An operator decided.
     OperatorOverride,
+    /// What is known of a stream's records changed: what Apple makes of its mail now.
+    PostureChanged,
     /// Known to the provider, of no effect here.
     Other,
 }
@@ -299,6 +303,7 @@ words!(Kind {
     OptedIn = "opted_in",
     EspUnlisted = "esp_unlisted",
     OperatorOverride = "operator_override",
+    PostureChanged = "posture_changed",
     Other = "other",
 });
 words!(Scope {

@@ -16,6 +16,7 @@ pub mod policy;
 pub mod posture;
 pub mod public_address;
 pub mod record;
+pub mod schedule;
 pub mod spf;
 pub mod stream;
 pub mod tags;

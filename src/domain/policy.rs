@@ -44,7 +44,7 @@ pub struct Policy {
 }
 
 /// The version of the rules in this file's neighbours; raised when a verdict can come out differently for the same record.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 
 impl Default for Policy {
     fn default() -> Self {

@@ -49,6 +49,10 @@ pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_
     let cell =
         cell(&event, &stream).map(|c| if keep == Keep::Count { Cell { relay_domain: "other".into(), ..c } } else { c });
     let relay_domain = (keep != Keep::Count).then(|| address.as_ref().map(|(_, a)| a.domain().to_owned())).flatten();
+    let decided = event
+        .decision
+        .as_ref()
+        .map(|d| serde_json::json!({"action": d.action, "who": d.who, "why": d.why, "until": d.until}).to_string());
     let row = EventRow {
         n: 0,
         id,
@@ -63,7 +67,7 @@ pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_
         rule: clean(event.rule.into_owned()),
         team: team.clone(),
         app: event.origin.app.clone(),
-        stream: cell.is_some().then_some(stream),
+        stream: (cell.is_some() || event.kind == Kind::PostureChanged).then_some(stream),
         esp: event.origin.esp.clone(),
         relay_domain,
         sending_domain: event.origin.from_domain.clone(),
@@ -74,9 +78,7 @@ pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_
         code: event.evidence.code,
         diagnostic: event.evidence.diagnostic.map(clean),
         provider_id: event.evidence.provider_id.map(clean),
-        detail: event.decision.as_ref().map(|d| {
-            clean(serde_json::json!({"action": d.action, "who": d.who, "why": d.why, "until": d.until}).to_string())
-        }),
+        detail: decided.or(event.evidence.detail).map(clean),
     };
     Prepared { row, delta, address, sub, cell, keep }
 }

@@ -1,7 +1,7 @@
 //! What the store says of addresses now, for whoever reads on from the log or lists everything: no index stands between.
 
 use super::Context;
-use crate::domain::ids::{Esp, TeamId};
+use crate::domain::ids::TeamId;
 use crate::domain::verdict::{Moment, Question, Verdict, View, decide};
 use crate::store::{AddressAt, Result, SubjectAt, Tx};
 
@@ -42,9 +42,7 @@ impl Context {
 
     /// The verdict on a view that stands at `cursor` of the log, now.
     pub fn judge(&self, team: &TeamId, mut view: View, question: &Question, cursor: &str) -> Verdict {
-        let streams = self.streams.load();
-        let of_team = streams.all().iter().filter(|stream| stream.team == *team);
-        view.around.esps = of_team.map(|stream| Esp::new(stream.provider.as_str())).collect();
+        self.surround(team, &mut view);
         let now = self.clock.now();
         let moment = Moment { now, as_of: now, cursor, policy_version: &self.policy_version };
         decide(question, &view, &self.policy, moment)

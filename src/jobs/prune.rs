@@ -33,6 +33,7 @@ impl Prune {
             cells: now.minus(kept.cells.get()),
             deliveries: now.minus(kept.audit.get()),
             tee: now.minus(kept.quarantine.get()),
+            dns: now.minus(kept.dns.get()),
         }
     }
 }

@@ -40,7 +40,7 @@ pub struct EventRow {
     pub code: Option<u16>,
     pub diagnostic: Option<String>,
     pub provider_id: Option<String>,
-    /// What an operator decided, as JSON.
+    /// What an operator decided or the daemon found, as JSON.
     pub detail: Option<String>,
 }
 

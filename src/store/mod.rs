@@ -6,8 +6,10 @@
 //! transaction is held across the network.
 
 mod cells;
+mod checks;
 mod deliveries;
 pub mod dialect;
+mod dns_history;
 mod error;
 mod events;
 mod glances;
@@ -29,7 +31,9 @@ mod tee;
 mod views;
 
 pub use cells::{CellCount, bucket};
+pub use checks::{CheckDone, CheckRow, CheckSlot};
 pub use deliveries::DeliveryRow;
+pub use dns_history::{ChangeRow, RecordRow};
 pub use error::StoreError;
 pub use events::EventRow;
 pub use health::Durability;

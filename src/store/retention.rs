@@ -22,6 +22,8 @@ pub struct Cutoffs {
     pub deliveries: Timestamp,
     /// Bodies that could not be passed on.
     pub tee: Timestamp,
+    /// DNS records that have been replaced, and the changes that replaced them.
+    pub dns: Timestamp,
 }
 
 /// From the beginning of the log up to the first event to keep, so that what is left has no gap and no scan goes further. The largest
@@ -38,6 +40,11 @@ pub(super) const PRUNE_DELIVERIES: &str = "DELETE FROM deliveries WHERE (team, w
      destination, version FROM deliveries WHERE delivered_at < $1 ORDER BY delivered_at LIMIT $2)";
 pub(super) const PRUNE_TEE: &str =
     "DELETE FROM tee WHERE id IN (SELECT id FROM tee WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
+/// What stands now is kept, however long ago it was looked for.
+pub(super) const PRUNE_DNS_RECORDS: &str = "DELETE FROM dns_records WHERE (stream, name, kind, digest) IN (SELECT stream, name, kind, \
+     digest FROM dns_records WHERE last_seen < $1 AND is_current = 0 ORDER BY last_seen LIMIT $2)";
+pub(super) const PRUNE_DNS_CHANGES: &str =
+    "DELETE FROM dns_changes WHERE id IN (SELECT id FROM dns_changes WHERE at < $1 ORDER BY at LIMIT $2)";
 pub(super) const PRUNE_CELLS: &str = "DELETE FROM cell_counts WHERE (bucket, team, relay_domain, sending_domain, esp, stream, kind) IN \
      (SELECT bucket, team, relay_domain, sending_domain, esp, stream, kind FROM cell_counts WHERE bucket < $1 ORDER BY bucket LIMIT $2)";
 pub(super) const PRUNE_UNFLAGGED: &str = "DELETE FROM address_records WHERE (team, key) IN (SELECT team, key FROM address_records \
@@ -60,6 +67,8 @@ impl Tx {
             (PRUNE_CELLS, cutoffs.cells),
             (PRUNE_DELIVERIES, cutoffs.deliveries),
             (PRUNE_TEE, cutoffs.tee),
+            (PRUNE_DNS_RECORDS, cutoffs.dns),
+            (PRUNE_DNS_CHANGES, cutoffs.dns),
         ] {
             let cutoff = cutoff.micros();
             gone += on!(self, c => sqlx::query(sql).bind(cutoff).bind(limit).execute(c).await?.rows_affected());

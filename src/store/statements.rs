@@ -1,8 +1,8 @@
 //! Every statement of the store by name, so that a test can prepare each on the databases it is for.
 
 use super::{
-    cells, deliveries, events, glances, health, leases, listing, log, migrate, one_strike, outbox, people, quarantine,
-    records, registry, retention, tee,
+    cells, checks, deliveries, dns_history, events, glances, health, leases, listing, log, migrate, one_strike, outbox,
+    people, quarantine, records, registry, retention, tee,
 };
 
 /// One statement, as each database gets it; `None` where it is only for the other.
@@ -42,7 +42,14 @@ macro_rules! statements {
 pub const STATEMENTS: &[Statement] = statements! {
     one cells [SUM, COUNT]
     twin cells [ADD]
+    one checks [
+        DECLARE, SLOTS, MOVE, CLAIM_NOW, RELEASE, HOLD, FINISH, ALL, ONE, UNTOLD, TOLD, FAILING,
+    ]
+    twin checks [CLAIM]
     one deliveries [PUT, DROP_WHO, SINCE, REVERSE, RESTATE, COUNT_REVERSED, DEAD_BECAUSE]
+    one dns_history [
+        CURRENT, EXPECTED, RETIRE, SEEN, PUT_CHANGE, RECORDS, CHANGES, CHANGES_BEFORE, CHANGE_AT,
+    ]
     one events [AFTER, OLDEST, OF_ADDRESS]
     twin events [INSERT]
     one glances [TEAMS, ERASED]
@@ -73,7 +80,7 @@ pub const STATEMENTS: &[Statement] = statements! {
     one registry [STREAMS, PUT_STREAM, TOKENS, PUT_TOKEN, REVOKE_TOKEN, PUT_AUDIT]
     one retention [
         PRUNE_EVENTS, PRUNE_SEEN, PRUNE_QUARANTINE, PRUNE_AUDIT, PRUNE_CELLS, PRUNE_DELIVERIES, PRUNE_TEE,
-        PRUNE_UNFLAGGED, UNNAME_EVENTS,
+        PRUNE_DNS_RECORDS, PRUNE_DNS_CHANGES, PRUNE_UNFLAGGED, UNNAME_EVENTS,
     ]
     one tee [PUT, CLAIM, DELIVERED, FAILED, UNTRIED, SUMMARY, COUNT]
 };

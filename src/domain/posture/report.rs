@@ -98,6 +98,14 @@ pub fn posture_of(findings: &[Finding], apple: &Apple) -> Posture {
 }
 
 impl Posture {
+    /// Every posture, from good to bad.
+    pub const ALL: [Self; 4] = [Self::Pass, Self::AtRisk, Self::Unknown, Self::Failing];
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|posture| posture.as_str() == word)
+    }
+
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -37,8 +37,12 @@ pub struct Moment<'a> {
 /// Answers the question about one address.
 pub fn decide(question: &Question, view: &View, policy: &Policy, moment: Moment<'_>) -> Verdict {
     let now = moment.now;
-    let limits = limits(question, view, policy, now);
     let mut row = user_row(question, view, policy, now);
+    let mut limits = limits(question, view, policy, now);
+    if row.reason == Reason::NotRelay {
+        // What Apple refuses concerns nobody who does not hide behind Apple.
+        limits.retain(|limit| limit.reason != Reason::SenderFault);
+    }
     let mut send = match row.answer {
         Answer::Sendable => true,
         Answer::Hold => question.class == Class::Security,
@@ -245,21 +249,31 @@ fn limits(question: &Question, view: &View, policy: &Policy, now: Timestamp) -> 
     limits
 }
 
-/// The limit that stops the asked stream; without a stream, one only when every ESP of the team is limited.
+/// The limit that stops the asked stream; without a stream, one only when every way of sending that the team has is limited.
 fn deciding_limit(question: &Question, view: &View, limits: &[Limit]) -> Option<Limit> {
     let on = |limit: &&Limit, name: &StreamName, esp: &Esp| match limit.scope {
         Reach::Esp => limit.esp.as_ref() == Some(esp),
         Reach::Cell => limit.stream.as_ref() == Some(name),
+        // Security mail is sent all the same: the check may be wrong, and a lost password reset does more harm than a bounce.
+        Reach::Stream if limit.reason == Reason::SenderFault => {
+            question.class != Class::Security && limit.stream.as_ref() == Some(name)
+        }
         // An unsubscription is the user's word and has a row of its own; a revoked other app concerns no stream.
         Reach::Stream | Reach::User => false,
     };
     if let Some((name, esp)) = &question.stream {
         return limits.iter().find(|l| on(l, name, esp)).cloned();
     }
-    let esps = &view.around.esps;
-    let limited = |esp: &Esp| limits.iter().any(|l| l.scope == Reach::Esp && l.esp.as_ref() == Some(esp));
-    let all = !esps.is_empty() && esps.iter().all(limited);
-    all.then(|| limits.iter().find(|l| l.scope == Reach::Esp).cloned()).flatten()
+    let stops = |l: &&Limit, name: &StreamName, esp: &Esp| l.scope != Reach::Cell && on(l, name, esp);
+    let mut deciding = None;
+    for (name, esp) in &view.around.ways {
+        let found = limits.iter().find(|l| stops(l, name, esp))?;
+        // Of several, the one of which more is known: an ESP's list rests on an event.
+        if deciding.is_none_or(|known: &Limit| known.scope != Reach::Esp) {
+            deciding = Some(found);
+        }
+    }
+    deciding.cloned()
 }
 
 /// The ESP's listing that stands: not answered by a removal or an acceptance since.

@@ -12,7 +12,7 @@ pub use gate::{Gate, GateNow, InForce, gate};
 pub use glance::{Glance, glance, subject_asks};
 pub use hold::{Standing, candidates, standing};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -164,8 +164,8 @@ pub struct Surroundings {
     pub controlled: BTreeSet<EventKey>,
     /// Limits of cells and streams that are in force.
     pub limits: Vec<Limit>,
-    /// All ESPs the team's streams use; when each of them is limited, nothing can be sent at all.
-    pub esps: BTreeSet<Esp>,
+    /// The team's streams that send mail, each with its ESP; when each of them is limited, nothing can be sent at all.
+    pub ways: BTreeMap<StreamName, Esp>,
 }
 
 /// A reason that reaches further than one user, or only to one way of sending.

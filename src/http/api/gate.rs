@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::{Api, document};
 use crate::domain::ids::StreamName;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{Gate, InForce, Reason, gate};
+use crate::domain::verdict::{Gate, Reason, gate};
 
 /// The gate of a stream.
 #[derive(Debug, Serialize)]
@@ -51,9 +51,7 @@ pub(super) async fn show(
     let as_of = api.clock.now();
     // The gate may only be open when there is a store that could say otherwise.
     api.intake.store().read().await?.head().await?;
-    // Only waves limit a whole stream. As long as nothing looks for them, none is in force.
-    let in_force: Vec<InForce> = Vec::new();
-    let now = gate(&stream, &in_force);
+    let now = gate(&stream, &context.in_force(&stream));
     let policy_version = context.policy_version.clone();
     Ok(Json(GateOfStream { stream, gate: now.gate, since: now.since, because: now.because, as_of, policy_version }))
 }

@@ -1,7 +1,5 @@
 //! `POST /v1/sendability`: may I send to this address?
 
-use std::collections::BTreeSet;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -11,7 +9,6 @@ use super::auth::Scope;
 use super::problem::Problem;
 use super::question::{Asked, Written};
 use super::{Api, document};
-use crate::domain::ids::Esp;
 use crate::domain::record::AddressRecord;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Glance, Moment, Verdict, View, decide};
@@ -58,7 +55,7 @@ pub async fn answer(api: &Api, asked: &[Asked]) -> Result<Vec<Verdict>, Problem>
         for (i, mut view) in open.into_iter().zip(views) {
             let asked = &asked[i];
             view.on_relay_domain = on_relay_domain(asked, view.on_relay_domain || view.address.is_none());
-            view.around.esps = esps(context, asked);
+            context.surround(&asked.team, &mut view);
             verdicts[i] = Some(decide(&asked.question, &view, &context.policy, moment));
         }
     }
@@ -77,6 +74,9 @@ fn from_index(context: &Context, asked: &Asked, now: Timestamp) -> Option<Verdic
         Some(Glance::NotRelay) => view.address = Some(AddressRecord::default()),
         None => view.on_relay_domain = on_relay_domain(asked, true),
     }
+    if context.is_any_failing() {
+        context.surround(&asked.team, &mut view);
+    }
     let cursor = look.cursor.to_string();
     let moment = Moment { now, as_of: look.as_of, cursor: &cursor, policy_version: &context.policy_version };
     Some(decide(&asked.question, &view, &context.policy, moment))
@@ -85,10 +85,4 @@ fn from_index(context: &Context, asked: &Asked, now: Timestamp) -> Option<Verdic
 /// Whether the domain proves a relay address: told by the address, or else by what is known of the key.
 fn on_relay_domain(asked: &Asked, known: bool) -> bool {
     asked.on_relay_domain.unwrap_or(known)
-}
-
-fn esps(context: &Context, asked: &Asked) -> BTreeSet<Esp> {
-    let streams = context.streams.load();
-    let of_team = streams.all().iter().filter(|s| s.team == asked.team);
-    of_team.map(|s| Esp::new(s.provider.as_str())).collect()
 }

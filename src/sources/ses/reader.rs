@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
         let read = said.map(|said| Diagnostic::read(said, Some(recipient), self.mail.source.as_ref()));
         let (code, own_status, diagnostic) = read.map_or((None, None, None), |d| (d.code, d.status, Some(d.text)));
         let status = own_status.or_else(|| status.map(str::to_owned));
-        Evidence { status, code, diagnostic, provider_id: None }
+        Evidence { status, code, diagnostic, provider_id: None, detail: None }
     }
 
     /// Notes a name this version has no meaning for.

@@ -208,6 +208,7 @@ fn door(means: &Means, metrics: &Metrics, destinations: &[Destination]) -> Intak
         policy_version: Policy::default().version(),
         policy: Policy::default(),
         index: Arc::default(),
+        failing: intake::FailingStreams::new(true),
         destinations: destinations.iter().map(intake::Destination::from).collect(),
         random,
         clock: means.clock.clone(),

@@ -22,7 +22,7 @@ on_both! {
 }
 
 fn cutoffs(at: Timestamp) -> Cutoffs {
-    Cutoffs { events: at, seen: at, quarantine: at, audit: at, cells: at, deliveries: at, tee: at }
+    Cutoffs { events: at, seen: at, quarantine: at, audit: at, cells: at, deliveries: at, tee: at, dns: at }
 }
 
 fn count(n: i64) -> CellCount {
@@ -74,6 +74,7 @@ async fn each_kind_goes_by_its_own_age(world: World) {
         cells: at(6),
         deliveries: at(7),
         tee: at(8),
+        dns: at(9),
     };
     assert_eq!(tx.prune(&all, at(100), 100).await.unwrap(), 1 + 2 + 3 + 4 + 5);
     assert_eq!(tx.prune(&all, at(100), 100).await.unwrap(), 0);

@@ -16,7 +16,7 @@ use relaywatch::domain::stream::{Provider, Stream, StreamBook};
 use relaywatch::domain::time::Timestamp;
 use relaywatch::domain::verdict::{Answer, Desired, DesiredState, Moment, Question, Reason, Verdict, decide};
 use relaywatch::intake::{
-    Bounds, Context, Destination, Erasure, ErasureDone, Intake, IntakeError, Receipt, Submission,
+    Bounds, Context, Destination, Erasure, ErasureDone, FailingStreams, Intake, IntakeError, Receipt, Submission,
 };
 use relaywatch::metrics::Metrics;
 use relaywatch::store::{Store, Tx};
@@ -180,7 +180,7 @@ impl World {
         let at = [(TeamId::new(TEAM), context.keyring.address(&address))];
         let mut view = tx.views(&at, &context.policy).await.expect("views").remove(0);
         view.on_relay_domain = address.on_relay_domain();
-        view.around.esps = ["ses", "sparkpost"].map(Esp::new).into();
+        view.around.ways = ["ses", "sparkpost"].map(|esp| (StreamName::new(esp), Esp::new(esp))).into();
         let now = self.now();
         let moment = Moment { now, as_of: now, cursor: &head, policy_version: &context.policy_version };
         decide(&asked.question, &view, &context.policy, moment)
@@ -242,6 +242,7 @@ pub fn door(store: &Store, clock: &Clock, keys: &[u32]) -> Intake {
         policy_version: Policy::default().version(),
         policy: Policy::default(),
         index: Arc::default(),
+        failing: FailingStreams::new(true),
         destinations: vec![destination(CRM, None), destination(SHOP, Some("shop"))],
         random: relaywatch::app::random,
         clock: clock.clone(),
