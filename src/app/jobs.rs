@@ -6,10 +6,11 @@ use anyhow::Context as _;
 
 use super::Core;
 use crate::config::Config;
+use crate::dns::Resolvers;
 use crate::intake::Destination;
 use crate::jobs::{
-    DeliverOutbox, JobMetrics, Means, OutboxGauges, OutboxMetrics, OutboxWatch, Outgoing, PassOnTee, Prune, Scheduler,
-    SettleHolds, TeeMetrics, start_deliveries, watch_tee,
+    CheckDomains, CheckGauges, DeliverOutbox, JobMetrics, Means, OutboxGauges, OutboxMetrics, OutboxWatch, Outgoing,
+    PassOnTee, Prune, Scheduler, SettleHolds, TeeMetrics, start_deliveries, watch_checks, watch_tee,
 };
 use crate::outputs::system_lookup;
 
@@ -22,7 +23,7 @@ pub(super) fn destinations(config: &Config) -> Vec<Destination> {
 ///
 /// # Errors
 /// Names the destination or target that cannot be opened.
-pub(super) async fn scheduler(core: &Core) -> anyhow::Result<Scheduler> {
+pub(super) async fn scheduler(core: &Core, resolvers: &Resolvers) -> anyhow::Result<Scheduler> {
     let config = &core.config;
     let means = Means {
         store: core.store.clone(),
@@ -34,6 +35,12 @@ pub(super) async fn scheduler(core: &Core) -> anyhow::Result<Scheduler> {
     let mut scheduler = Scheduler::new(means.clone(), JobMetrics::register(registry)?)
         .every(Arc::new(SettleHolds::new(core.intake.clone())))
         .every(Arc::new(Prune::new(means.clone(), config.retention.clone())));
+    if config.checks.enabled {
+        let (checks, deadline) = (config.checks.clone(), config.dns.deadline.get());
+        let job = CheckDomains::new(means.clone(), core.intake.clone(), resolvers.clone(), checks, deadline);
+        scheduler = scheduler.every(Arc::new(job));
+    }
+    watch_checks(means.clone(), &core.intake, CheckGauges::register(registry)?, &core.metrics);
     let outbox = OutboxMetrics::register(registry)?;
     let mut names = Vec::new();
     let mut opened = Vec::new();

@@ -12,9 +12,10 @@ use super::sources::Endpoints;
 use super::{Core, all_streams, endpoints, jobs};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dns::{DnsMetrics, Resolvers};
 use crate::domain::stream::StreamBook;
 use crate::http::api::auth::Tokens;
-use crate::http::api::{self, Api};
+use crate::http::api::{self, Api, Checkup};
 use crate::http::body::{BodyLimits, InFlight};
 use crate::http::hooks::{self, Act, Hooks};
 use crate::http::listener::{Limits, Listener};
@@ -62,6 +63,8 @@ pub async fn serve(
     let operations_listener = Listener::bind("operations", server.operations_listen).await?;
     let core = Core::open(config, clock.clone(), migrate).await?;
     let endpoints = endpoints(&core.config)?;
+    let resolvers = Resolvers::new(&core.config.dns).context("finding the system's resolvers")?;
+    let resolvers = resolvers.counted(&DnsMetrics::register(core.metrics.registry())?);
     if let Some(path) = core.first_token().await? {
         tracing::info!(file = %path.display(), "made a token for the API that may do everything");
     }
@@ -79,7 +82,7 @@ pub async fn serve(
     let limits = Limits { connections: server.max_connections, header_timeout: server.header_timeout.get() };
     let http = &core.metrics.http;
     let in_flight = InFlight::new(server.in_flight_bytes.get(), http.http_body_bytes_in_flight.clone());
-    let api = api::router(build_api(&core, &in_flight, &shutdown));
+    let api = api::router(build_api(&core, &in_flight, &shutdown, &resolvers));
     let hooks = hooks::router(build_hooks(&core, &endpoints, &in_flight, &shutdown));
     let work = shutdown.work();
     let spawn = |listener: Listener, router: Router| {
@@ -97,7 +100,7 @@ pub async fn serve(
     watch.tasks().spawn(operations_listener.serve(operations, limits, http.clone(), watch.clone()));
     gauges(&core);
     follow_log(&core, &shutdown);
-    let scheduler = jobs::scheduler(&core).await?;
+    let scheduler = jobs::scheduler(&core, &resolvers).await?;
     shutdown.spawn_essential("jobs", scheduler.run(work.clone()));
     follow_streams(&core, &shutdown);
     tracing::info!(hooks = %bound.hooks, api = %bound.api, operations = %bound.operations, "ready");
@@ -110,7 +113,7 @@ pub async fn serve(
     Ok(ended)
 }
 
-fn build_api(core: &Core, in_flight: &InFlight, shutdown: &Shutdown) -> Api {
+fn build_api(core: &Core, in_flight: &InFlight, shutdown: &Shutdown, resolvers: &Resolvers) -> Api {
     let server = &core.config.server;
     let retry_after = core.config.limits.retry_after.get();
     Api {
@@ -124,6 +127,7 @@ fn build_api(core: &Core, in_flight: &InFlight, shutdown: &Shutdown) -> Api {
         retry_after,
         stopping: shutdown.work().stop().clone(),
         clock: core.clock.clone(),
+        checkup: Checkup { resolvers: resolvers.clone(), deadline: core.config.dns.deadline.get() },
     }
 }
 
@@ -243,13 +247,16 @@ fn follow_log(core: &Core, shutdown: &Shutdown) {
     shutdown.work().tasks().spawn(following);
 }
 
-/// Looks for streams that another replica or a command registered.
+/// Looks for streams that another replica or a command registered, and for those that another replica found to be refused.
 fn follow_streams(core: &Core, shutdown: &Shutdown) {
     let (config, store, context) = (Arc::clone(&core.config), core.store.clone(), Arc::clone(core.intake.context()));
     let stop = shutdown.work().stop().clone();
     shutdown.work().tasks().spawn(async move {
         loop {
             tokio::select! { () = tokio::time::sleep(STREAMS_ANEW) => (), () = stop.cancelled() => return }
+            if let Err(error) = context.failing.refresh(&store).await {
+                tracing::warn!(%error, "which streams Apple refuses may be out of date");
+            }
             match all_streams(&config, &store).await.context("reading the streams") {
                 Ok(streams) => context.streams.store(Arc::new(StreamBook::new(streams))),
                 Err(error) => tracing::warn!(error = %error, "streams may be out of date"),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Intake, IntakeError, Submission};
 use crate::domain::event::{Event, Evidence, Identity, Kind, Origin, Scope, Source, Who};
 use crate::domain::ids::{Esp, StreamName, TeamId};
-use crate::domain::posture::{CheckReport, Posture, PostureChange, Published};
+use crate::domain::posture::{CheckReport, Memory, Posture, PostureChange, Published};
 use crate::domain::stream::Stream;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Gate, InForce, Limit, Reach, Reason, View};
@@ -135,7 +135,10 @@ impl Intake {
             return Ok(false);
         }
         let Some(row) = tx.check(stream).await? else { return Ok(false) };
-        let (memory, change) = row.memory.learn(report);
+        let registration = registration_hash(&checked.stream);
+        // What was known of another registration says nothing of this one.
+        let known = if row.registration == registration { row.memory } else { Memory::default() };
+        let (memory, change) = known.learn(report);
         let changes = tx.remember_records(stream, &checked.published, report.checked_at).await?;
         let mut untold = untold(row.untold.as_deref());
         untold.extend(change.map(|change| Untold {
@@ -149,7 +152,7 @@ impl Intake {
         let done = CheckDone {
             stream,
             token,
-            registration: &registration_hash(&checked.stream),
+            registration: &registration,
             checked_at: report.checked_at,
             due_at,
             memory: &memory,

@@ -4,6 +4,8 @@
 //! held across the network. To add a job, add its file and hand it to the [`Scheduler`] in `app`.
 
 mod attempt;
+mod check_domains;
+mod check_gauges;
 mod deliver_outbox;
 mod outbox_gauges;
 mod pass_on_tee;
@@ -11,6 +13,8 @@ mod prune;
 mod scheduler;
 mod settle_holds;
 
+pub use check_domains::CheckDomains;
+pub use check_gauges::{CheckGauges, watch_checks};
 pub use deliver_outbox::{DeliverOutbox, OutboxMetrics, Outgoing, start_deliveries};
 pub use outbox_gauges::{OutboxGauges, OutboxWatch};
 pub use pass_on_tee::{PassOnTee, TeeMetrics, watch_tee};

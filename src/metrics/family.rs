@@ -96,6 +96,23 @@ impl<const N: usize> Gauge<N> {
         shown.append(&mut now);
     }
 
+    /// Sets the whole family to what was just read, and no more: a series of an earlier call that is not among `rows` is gone. For
+    /// labels of which some go for good, such as the codes of faults that were mended.
+    pub fn replace_all<'a>(&self, rows: impl IntoIterator<Item = ([&'a dyn Label; N], f64)>) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = BTreeSet::new();
+        for (labels, value) in rows {
+            let key = labels.map(|label| label.text().into_owned());
+            self.family.with_label_values(&key).set(value);
+            now.insert(key);
+        }
+        for gone in shown.difference(&now) {
+            // One that is not there is gone already.
+            let _ = self.family.remove_label_values(gone);
+        }
+        *shown = now;
+    }
+
     /// The present value.
     pub fn get(&self, labels: [&dyn Label; N]) -> f64 {
         self.family.with_label_values(&labels.map(Label::text)).get()

@@ -27,6 +27,8 @@ pub struct CheckSlot {
 pub struct CheckRow {
     /// The stream.
     pub stream: StreamName,
+    /// A hash of the registration that was last checked; empty before the first check.
+    pub registration: String,
     /// When it is due.
     pub due_at: Timestamp,
     /// When it was last checked.
@@ -79,10 +81,10 @@ pub(super) const HOLD: &str = "UPDATE checks SET lease_token = lease_token WHERE
 pub(super) const FINISH: &str = "UPDATE checks SET lease_token = NULL, lease_until = NULL, registration = $3, checked_at = $4, \
      due_at = COALESCE($5, due_at), posture = $6, posture_since = $7, unknown_since = $8, last_known = $9, report = $10, \
      untold = $11 WHERE stream = $1 AND lease_token = $2";
-pub(super) const ALL: &str = "SELECT stream, due_at, checked_at, posture, posture_since, unknown_since, last_known, report, untold \
-     FROM checks ORDER BY stream";
-pub(super) const ONE: &str = "SELECT stream, due_at, checked_at, posture, posture_since, unknown_since, last_known, report, untold \
-     FROM checks WHERE stream = $1";
+pub(super) const ALL: &str = "SELECT stream, due_at, checked_at, posture, posture_since, unknown_since, last_known, report, untold, \
+     registration FROM checks ORDER BY stream";
+pub(super) const ONE: &str = "SELECT stream, due_at, checked_at, posture, posture_since, unknown_since, last_known, report, untold, \
+     registration FROM checks WHERE stream = $1";
 pub(super) const UNTOLD: &str =
     "SELECT stream, untold FROM checks WHERE untold IS NOT NULL ORDER BY posture_since, stream LIMIT $1";
 pub(super) const TOLD: &str = "UPDATE checks SET untold = NULL WHERE stream = $1 AND untold = $2";
@@ -267,5 +269,6 @@ where
         memory,
         report: row.try_get(7)?,
         untold: row.try_get(8)?,
+        registration: row.try_get(9)?,
     })
 }

@@ -5,9 +5,11 @@
 pub mod auth;
 mod batch;
 mod changes;
+mod check;
 mod document;
 mod erase;
 mod gate;
+mod history;
 mod incoming;
 mod ndjson;
 mod openapi;
@@ -28,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use self::auth::Tokens;
 use super::body::{BodyLimits, InFlight};
 use crate::clock::Clock;
+use crate::dns::Resolvers;
 use crate::domain::ids::TeamId;
 use crate::domain::stream::Stream;
 use crate::intake::Intake;
@@ -58,6 +61,17 @@ pub struct Api {
     pub stopping: CancellationToken,
     /// Time.
     pub clock: Clock,
+    /// How a stream is checked when somebody asks for it.
+    pub checkup: Checkup,
+}
+
+/// How a stream is checked when somebody asks for it.
+#[derive(Clone)]
+pub struct Checkup {
+    /// Who is asked.
+    pub resolvers: Resolvers,
+    /// How long it may take.
+    pub deadline: Duration,
 }
 
 /// Declares the routes: the router, the list of them, and the document that describes them, from one table.
@@ -84,6 +98,8 @@ routes! {
     get "/v1/streams" => streams::list,
     put "/v1/streams" => streams::register,
     get "/v1/streams/{name}" => streams::show,
+    post "/v1/streams/{name}/check" => check::check_now,
+    get "/v1/streams/{name}/history" => history::show,
     put "/v1/users" => users::import,
     post "/v1/users/erase" => erase::erase,
     post "/v1/users/override" => overrides::decide,

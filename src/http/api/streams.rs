@@ -1,6 +1,6 @@
 //! `GET|PUT /v1/streams`: the registered ways of sending.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,15 +9,19 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use http::HeaderMap;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::auth::Scope;
 use super::problem::{Problem, WrongField};
 use super::{Api, document};
 use crate::config::streams::wrong;
+use crate::domain;
 use crate::domain::ids::StreamName;
+use crate::domain::posture::{Memory, Posture};
 use crate::domain::stream::{Stream, StreamBook};
+use crate::domain::time::Timestamp;
 use crate::sources::written::read;
-use crate::store::{AuditRow, StreamRow, with_registered};
+use crate::store::{AuditRow, CheckRow, StreamRow, with_registered};
 
 /// The streams, each as it can be registered again.
 #[derive(Debug, Serialize)]
@@ -25,6 +29,41 @@ pub(super) struct Registered {
     streams: Vec<Stream>,
     /// Which of them stand in the configuration file and cannot be changed here.
     read_only: Vec<StreamName>,
+    /// What is known of their DNS records.
+    checks: Vec<Known>,
+}
+
+/// One registration, and what is known of its DNS records.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    registration: Stream,
+    check: Option<Known>,
+}
+
+/// What is known of the DNS records of a stream.
+#[derive(Debug, Serialize)]
+struct Known {
+    stream: StreamName,
+    posture: Posture,
+    since: Option<Timestamp>,
+    unknown_since: Option<Timestamp>,
+    checked_at: Option<Timestamp>,
+    age_seconds: Option<f64>,
+    due_at: Timestamp,
+    last_known: BTreeMap<String, domain::posture::Known>,
+    report: Option<Box<RawValue>>,
+}
+
+impl Known {
+    fn new(row: CheckRow, now: Timestamp) -> Self {
+        let CheckRow { stream, due_at, checked_at, memory, report, .. } = row;
+        let Memory { posture, since, unknown_since, last_known } = memory;
+        let age_seconds = checked_at.map(|at| now.since(at).as_secs_f64());
+        // It was written by serde; should the row be damaged, the rest is shown all the same.
+        let report = report.and_then(|text| RawValue::from_string(text).ok());
+        Self { stream, posture, since, unknown_since, checked_at, age_seconds, due_at, last_known, report }
+    }
 }
 
 /// The registered streams.
@@ -39,7 +78,9 @@ pub(super) struct Registered {
 pub(super) async fn list(State(api): State<Api>, headers: HeaderMap) -> Result<Json<Registered>, Problem> {
     api.tokens.allow(&headers, Scope::Streams).await?;
     let streams = stored(&api).await?;
-    Ok(Json(Registered { streams, read_only: api.configured.iter().map(|stream| stream.name.clone()).collect() }))
+    let checks = known(&api, &streams).await?;
+    let read_only = api.configured.iter().map(|stream| stream.name.clone()).collect();
+    Ok(Json(Registered { streams, read_only, checks }))
 }
 
 /// One registered stream.
@@ -50,7 +91,7 @@ pub(super) async fn list(State(api): State<Api>, headers: HeaderMap) -> Result<J
     tag = "streams",
     params(("name" = String, Path, description = "The name of a registered stream")),
     responses(
-        (status = 200, description = "Its registration", body = document::Registration),
+        (status = 200, description = "Its registration, and what is known of its DNS records", body = document::Shown),
         (status = 404, description = "No such stream", body = Problem),
         document::Refused
     ),
@@ -60,12 +101,14 @@ pub(super) async fn show(
     State(api): State<Api>,
     headers: HeaderMap,
     name: Result<Path<String>, PathRejection>,
-) -> Result<Json<Stream>, Problem> {
+) -> Result<Json<Shown>, Problem> {
     api.tokens.allow(&headers, Scope::Streams).await?;
     let Ok(Path(name)) = name else { return Err(Problem::not_found("stream")) };
     let streams = stored(&api).await?;
     let stream = streams.into_iter().find(|stream| stream.name.as_str() == name);
-    stream.map(Json).ok_or_else(|| Problem::not_found("stream"))
+    let registration = stream.ok_or_else(|| Problem::not_found("stream"))?;
+    let check = known(&api, std::slice::from_ref(&registration)).await?.pop();
+    Ok(Json(Shown { registration, check }))
 }
 
 /// Register streams: all that are given, or none.
@@ -109,10 +152,20 @@ pub(super) async fn register(
     tx.commit().await?;
     let all = stored(&api).await?;
     api.intake.context().streams.store(Arc::new(StreamBook::new(all)));
-    Ok(Json(Registered { streams, read_only: Vec::new() }))
+    let checks = known(&api, &streams).await?;
+    Ok(Json(Registered { streams, read_only: Vec::new(), checks }))
 }
 
-async fn stored(api: &Api) -> Result<Vec<Stream>, Problem> {
+/// What is known of these streams; of one that was not looked at yet, nothing.
+async fn known(api: &Api, streams: &[Stream]) -> Result<Vec<Known>, Problem> {
+    let now = api.clock.now();
+    let rows = api.intake.store().read().await?.checks().await?;
+    let wanted = rows.into_iter().filter(|row| streams.iter().any(|stream| stream.name == row.stream));
+    Ok(wanted.map(|row| Known::new(row, now)).collect())
+}
+
+/// The streams as they are registered now, also by other processes.
+pub(super) async fn stored(api: &Api) -> Result<Vec<Stream>, Problem> {
     let rows = api.intake.store().read().await?.streams().await?;
     Ok(with_registered(&api.configured, &rows)?)
 }

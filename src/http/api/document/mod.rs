@@ -3,11 +3,13 @@
 //! The domain writes its own JSON and knows nothing of documents. These types repeat its shapes; a test reads what the domain writes with
 //! them, strictly, and finds nothing missing and nothing more.
 
+mod check;
 mod stream;
 mod users;
 mod verdict;
 
-pub(super) use stream::{Registered, Registration, Registrations};
+pub(super) use check::{Check, History, Known};
+pub(super) use stream::{Registered, Registrations, Shown};
 pub(super) use users::{Erased, Ruled, Tally, User, instants};
 pub(super) use verdict::{BatchAnswer, BatchQuestion, Change, GateOfStream, Verdict};
 
@@ -50,11 +52,14 @@ mod tests {
     use serde::de::DeserializeOwned;
     use serde_json::Value;
 
+    use super::check::Check;
     use super::stream::Registration;
     use super::users::{Erased, Tally};
     use super::verdict::Verdict;
     use crate::domain::event::Kind;
+    use crate::domain::finding::{Code, State};
     use crate::domain::ids::{AppId, Esp, StreamName};
+    use crate::domain::posture::{Apple, AppleVerdict, CheckReport, Posture, Status};
     use crate::domain::stream::Stream;
     use crate::domain::time::Timestamp;
     use crate::domain::verdict::{self, Answer, Limit, Proof, Reach, Reason};
@@ -100,6 +105,26 @@ mod tests {
         stream.sending_ips = vec![[192, 0, 2, 1].into()];
         stream.dkim = serde_json::from_str(r#"[{"domain":"a.example","selector":"s"}]"#).unwrap();
         expect_shape::<Registration>(&stream);
+        let evidence = "two records";
+        let name = crate::domain::dns::Name::parse("a.example").unwrap();
+        let finding = crate::domain::finding::Finding::new(Code::SpfMultiple, &name, evidence, "leave one");
+        let report = CheckReport {
+            stream: stream.name.clone(),
+            from_domain: "a.example".into(),
+            checked_at: at,
+            posture: Posture::AtRisk,
+            status: Status::of(&[]),
+            apple: Apple {
+                verdict: AppleVerdict::Accept,
+                spf_path: State::Fail,
+                dkim_path: State::Pass,
+                because: "DKIM is open".into(),
+            },
+            findings: vec![finding.clone(), finding.offset(b"v=spf1", 3)],
+            queries: 7,
+            seconds: 0.25,
+        };
+        expect_shape::<Check>(&report);
         expect_shape::<Erased>(&ErasureDone { addresses: 1, subjects: 2, head: 3 });
         let mut tally = import::Tally::default();
         tally.reject(import::LineError::new(1, Wrong::field("sub", "is missing")));

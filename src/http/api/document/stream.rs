@@ -76,6 +76,19 @@ pub(in super::super) struct Registered {
     streams: Vec<Registration>,
     /// Which of them stand in the configuration file and cannot be changed here.
     read_only: Vec<String>,
+    /// What is known of their DNS records.
+    checks: Vec<super::Known>,
+}
+
+/// A registration, and what is known of its DNS records. Without `check` it can be registered again as it is.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the document is made of it")]
+pub(in super::super) struct Shown {
+    #[serde(flatten)]
+    registration: Registration,
+    /// What is known; null before the first check.
+    #[schema(required = true)]
+    check: Option<super::Known>,
 }
 
 fn providers() -> ObjectBuilder {
