@@ -13,7 +13,9 @@ use futures_util::StreamExt;
 use super::{Done, Job, Means, Turn, Turning};
 use crate::config::checks::Checks;
 use crate::dns::{Memo, Resolvers, Sweep, check, for_each};
+use crate::domain::dns::Question;
 use crate::domain::ids::StreamName;
+use crate::domain::posture::Posture;
 use crate::domain::schedule::share;
 use crate::domain::stream::Stream;
 use crate::domain::time::Timestamp;
@@ -36,8 +38,8 @@ pub struct CheckDomains {
     resolvers: Resolvers,
     checks: Checks,
     deadline: Duration,
-    /// Answers that may live still.
-    memo: Mutex<Memo>,
+    /// Answers that may live still, and when the first of them was asked for.
+    memo: Mutex<(Timestamp, Memo)>,
     /// When this process last looked after the schedule.
     looked: Mutex<Option<Timestamp>>,
 }
@@ -57,10 +59,10 @@ impl CheckDomains {
         let mut told = self.intake.tell_postures().await?;
         self.arrange(&streams, turn.now).await?;
         let token = self.means.token();
-        let claimed = self.claim(&streams, &token, turn.now).await?;
+        let (claimed, before) = self.claim(&streams, &token, turn.now).await?;
         let more = i64::try_from(claimed.len()).is_ok_and(|n| n == BATCH);
         if !claimed.is_empty() {
-            let sweep = self.sweep(turn.now).await?;
+            let sweep = self.sweep(turn.now, before).await?;
             let looks = for_each(claimed, usize::try_from(BATCH).unwrap_or(1), async |name: StreamName| {
                 let stream = streams.get(&name).filter(|_| !turn.stop.is_cancelled())?;
                 Some((stream, check(&sweep, stream, self.deadline).await))
@@ -68,7 +70,7 @@ impl CheckDomains {
             let mut looks = pin!(looks);
             while let Some(look) = looks.next().await {
                 let Some((stream, looked)) = look else { continue };
-                let unknown = looked.report.posture == crate::domain::posture::Posture::Unknown;
+                let unknown = looked.report.posture == Posture::Unknown;
                 let due = self.checks.due(&stream.name, self.means.clock.now());
                 let checked = Checked { stream: stream.clone(), report: looked.report, published: looked.published };
                 let outcome = match self.intake.remember(&checked, &token, Some(due)).await? {
@@ -78,7 +80,7 @@ impl CheckDomains {
                 };
                 counts.iter_mut().filter(|(word, _)| *word == outcome).for_each(|(_, n)| *n += 1);
             }
-            *self.memo.lock().unwrap_or_else(PoisonError::into_inner) = sweep.memo();
+            self.memo.lock().unwrap_or_else(PoisonError::into_inner).1 = sweep.memo();
             // What was claimed and not looked at, because the daemon stops, is anybody's again.
             let mut tx = self.means.store.write().await?;
             tx.release_checks(&token).await?;
@@ -131,33 +133,40 @@ impl CheckDomains {
         Ok(())
     }
 
+    /// Leases what is due; gives it, and when the latest of it was looked at before.
     async fn claim(
         &self,
         streams: &BTreeMap<StreamName, Stream>,
         token: &str,
         now: Timestamp,
-    ) -> anyhow::Result<Vec<StreamName>> {
-        let names: Vec<StreamName> = streams.keys().cloned().collect();
-        let due = {
-            let mut tx = self.means.store.read().await?;
-            tx.check_slots().await?.iter().any(|slot| slot.due_at <= now && streams.contains_key(&slot.stream))
-        };
-        if !due {
-            return Ok(Vec::new());
+    ) -> anyhow::Result<(Vec<StreamName>, Option<Timestamp>)> {
+        let mut slots = self.means.store.read().await?.check_slots().await?;
+        slots.retain(|slot| slot.due_at <= now && streams.contains_key(&slot.stream));
+        if slots.is_empty() {
+            return Ok((Vec::new(), None));
         }
+        let names: Vec<StreamName> = slots.iter().map(|slot| slot.stream.clone()).collect();
         let mut tx = self.means.store.write().await?;
         let claimed = tx.claim_checks(&names, token, now, self.deadline + MARGIN, BATCH).await?;
         tx.commit().await?;
-        Ok(claimed)
+        let before =
+            slots.iter().filter(|slot| claimed.contains(&slot.stream)).filter_map(|slot| slot.checked_at).max();
+        Ok((claimed, before))
     }
 
-    /// A look that knows what stood before: that it has gone is believed only when confirmed.
-    async fn sweep(&self, now: Timestamp) -> anyhow::Result<Sweep> {
+    /// A look that knows what stood before: that it has gone is believed only when confirmed. Answers of earlier turns are used while
+    /// they live, but none that is older than what was `before` seen of a stream: whoever had it checked by hand saw a later one.
+    async fn sweep(&self, now: Timestamp, before: Option<Timestamp>) -> anyhow::Result<Sweep> {
         let expected: BTreeSet<(String, String)> = self.means.store.read().await?.expected_records().await?;
-        let memo = std::mem::take(&mut *self.memo.lock().unwrap_or_else(PoisonError::into_inner));
-        let stood = move |question: &crate::domain::dns::Question| {
-            expected.contains(&(question.name.to_string(), question.kind.to_string()))
+        let memo = {
+            let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+            if memo.1.is_empty() || before.is_some_and(|before| before >= memo.0) {
+                *memo = (now, Memo::default());
+            }
+            std::mem::take(&mut memo.1)
         };
+        let stood =
+            move |question: &Question| expected.contains(&(question.name.to_string(), question.kind.to_string()));
         Ok(Sweep::after(self.resolvers.clone(), now, stood, memo))
     }
 }

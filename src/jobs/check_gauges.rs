@@ -12,7 +12,7 @@ use crate::metrics::{Label, Metrics, declare};
 use crate::store::CheckRow;
 
 /// The codes shown of one stream; the worst come first.
-const CODES: usize = 14;
+const CODES: usize = 16;
 
 declare! {
     /// The truth about the streams' records.

@@ -20,6 +20,8 @@ pub struct CheckSlot {
     pub registration: String,
     /// When it is due.
     pub due_at: Timestamp,
+    /// When it was last checked.
+    pub checked_at: Option<Timestamp>,
 }
 
 /// What is known of a stream.
@@ -64,7 +66,7 @@ pub struct CheckDone<'a> {
 
 pub(super) const DECLARE: &str = "INSERT INTO checks (stream, registration, due_at, posture, last_known) \
      VALUES ($1, '', $2, 'unknown', '{}') ON CONFLICT (stream) DO NOTHING";
-pub(super) const SLOTS: &str = "SELECT stream, registration, due_at FROM checks ORDER BY stream";
+pub(super) const SLOTS: &str = "SELECT stream, registration, due_at, checked_at FROM checks ORDER BY stream";
 pub(super) const MOVE: &str = "UPDATE checks SET due_at = $3 WHERE stream = $1 AND due_at = $2";
 pub(super) const CLAIM: Twin = Twin {
     sqlite: "UPDATE checks SET lease_token = $1, lease_until = $2 WHERE stream IN (SELECT stream FROM checks WHERE due_at <= $3 AND \
@@ -111,6 +113,7 @@ impl Tx {
                 stream: StreamName::new(row.try_get::<String, _>(0)?),
                 registration: row.try_get(1)?,
                 due_at: Timestamp::from_micros(row.try_get(2)?),
+                checked_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_micros),
             })).collect()
         })
     }

@@ -57,7 +57,7 @@ pub fn config(folder: &Path, store: Option<&str>, more: &str) -> Config {
     let url = store.map_or_else(String::new, |url| format!("url = {url:?}\n"));
     let text = format!(
         "[server]\nhooks_listen = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\noperations_listen = \"127.0.0.1:0\"\n\
-         [log]\nlevel = \"warn\"\n[store]\ndata_dir = {:?}\n{url}{more}",
+         [log]\nlevel = \"warn\"\n[checks]\nenabled = false\n[store]\ndata_dir = {:?}\n{url}{more}",
         folder.display().to_string()
     );
     let path = folder.join("bench.toml");

@@ -25,6 +25,8 @@ pub struct Home {
     pub api: SocketAddr,
     /// Where metrics and health are.
     pub operations: SocketAddr,
+    /// The `[checks]` section. Off: a test says itself whom the daemon may ask about DNS records.
+    pub checks: String,
     program: Vec<String>,
 }
 
@@ -35,7 +37,8 @@ impl Home {
         let ports = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let [hooks, api, operations] = ports.map(|port| port.local_addr().expect("a bound port"));
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, hooks, api, operations, program: vec![env!("CARGO_BIN_EXE_relaywatch").to_owned()] }
+        let checks = "[checks]\nenabled = false\n".to_owned();
+        Self { folder, hooks, api, operations, checks, program: vec![env!("CARGO_BIN_EXE_relaywatch").to_owned()] }
     }
 
     /// The data folder.
@@ -43,11 +46,11 @@ impl Home {
         self.folder.path()
     }
 
-    /// The config's `[server]` section with the three addresses, and its `[store]` section with `store_url`.
+    /// The config's `[server]` section with the three addresses, its `[checks]`, and its `[store]` section with `store_url`.
     pub fn toml(&self, store_url: &str) -> String {
         format!(
-            "[server]\nhooks_listen = \"{}\"\napi_listen = \"{}\"\noperations_listen = \"{}\"\n\n[store]\nurl = \"{store_url}\"\n",
-            self.hooks, self.api, self.operations
+            "[server]\nhooks_listen = \"{}\"\napi_listen = \"{}\"\noperations_listen = \"{}\"\n\n{}\n[store]\nurl = \"{store_url}\"\n",
+            self.hooks, self.api, self.operations, self.checks
         )
     }
 

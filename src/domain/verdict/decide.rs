@@ -280,3 +280,71 @@ fn deciding_limit(question: &Question, view: &View, limits: &[Limit]) -> Option<
 fn listed(record: &AddressRecord, esp: &Esp) -> Option<Fact> {
     record.listed.get(esp).copied().filter(|listed| listed.stands(record.unlisted.get(esp).copied()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(stream: &str) -> Limit {
+        let stream = Some(StreamName::new(stream));
+        Limit { scope: Reach::Stream, esp: None, stream, app: None, reason: Reason::SenderFault, wave: None }
+    }
+
+    fn view(relay: bool, ways: &[&str], limits: &[&str]) -> View {
+        let relay_domain = relay.then(|| "privaterelay.appleid.com".to_owned());
+        let mut view = View { address: Some(AddressRecord { relay_domain, ..Default::default() }), ..View::default() };
+        view.around.ways = ways.iter().map(|name| (StreamName::new(*name), Esp::new("ses"))).collect();
+        view.around.limits = limits.iter().map(|name| refused(name)).collect();
+        view
+    }
+
+    fn says(view: &View, stream: Option<&str>, class: Class) -> (Answer, bool, Reason, usize) {
+        let stream = stream.map(|name| (StreamName::new(name), Esp::new("ses")));
+        let now = Timestamp::from_secs(1_750_000_000);
+        let moment = Moment { now, as_of: now, cursor: "1", policy_version: "x" };
+        let verdict = decide(&Question { app: None, stream, class }, view, &Policy::default(), moment);
+        (verdict.verdict, verdict.send, verdict.reason, verdict.limits.len())
+    }
+
+    #[test]
+    fn a_stream_that_apple_refuses_is_stopped_and_no_other() {
+        let view = view(true, &["news", "receipts"], &["news"]);
+        let stopped = (Answer::Hold, false, Reason::SenderFault, 1);
+        let open = (Answer::Sendable, true, Reason::Ok, 1);
+        assert_eq!(says(&view, Some("news"), Class::Marketing), stopped);
+        assert_eq!(says(&view, Some("news"), Class::Transactional), stopped);
+        assert_eq!(says(&view, Some("news"), Class::Security), open);
+        assert_eq!(says(&view, Some("receipts"), Class::Marketing), open);
+        assert_eq!(says(&view, None, Class::Marketing), open, "there is another way");
+    }
+
+    #[test]
+    fn without_a_stream_it_takes_every_way_of_sending() {
+        let both = view(true, &["news", "receipts"], &["news", "receipts"]);
+        assert_eq!(says(&both, None, Class::Marketing), (Answer::Hold, false, Reason::SenderFault, 2));
+        assert_eq!(says(&both, None, Class::Security), (Answer::Sendable, true, Reason::Ok, 2));
+        let none = view(true, &[], &["news"]);
+        assert_eq!(says(&none, None, Class::Marketing), (Answer::Sendable, true, Reason::Ok, 1));
+        // One way by its ESP's list, the other by its records.
+        let mut mixed = view(true, &["news", "receipts"], &["news"]);
+        mixed.around.ways.insert(StreamName::new("receipts"), Esp::new("sparkpost"));
+        let listed = Limit { scope: Reach::Esp, esp: Some(Esp::new("sparkpost")), stream: None, ..refused("") };
+        mixed.around.limits.push(Limit { reason: Reason::EspSuppressed, ..listed });
+        let (answer, send, reason, _) = says(&mixed, None, Class::Marketing);
+        assert_eq!((answer, send, reason), (Answer::Hold, false, Reason::EspSuppressed));
+    }
+
+    #[test]
+    fn what_apple_refuses_stops_nobody_else_and_lifts_nothing() {
+        let ordinary = view(false, &["news"], &["news"]);
+        let open = (Answer::Sendable, true, Reason::NotRelay, 0);
+        assert_eq!(says(&ordinary, Some("news"), Class::Marketing), open);
+        assert_eq!(says(&View { address: None, ..ordinary }, None, Class::Marketing), open);
+        let mut gone = view(true, &["news"], &["news"]);
+        gone.erased_at = Some(Timestamp::from_secs(1));
+        assert_eq!(says(&gone, Some("news"), Class::Security), (Answer::Suppressed, false, Reason::Erased, 1));
+        let unseen = View { address: None, on_relay_domain: true, ..view(true, &["news"], &["news"]) };
+        assert_eq!(says(&unseen, Some("news"), Class::Transactional), (Answer::Hold, false, Reason::SenderFault, 1));
+        assert_eq!(says(&unseen, Some("news"), Class::Security), (Answer::Unknown, true, Reason::NotSeen, 1));
+    }
+}

@@ -2,6 +2,7 @@
 
 mod batch;
 mod changes;
+mod checks;
 mod commands;
 mod exchange;
 mod openapi;

@@ -1,6 +1,7 @@
 //! The scheduled work, on a store with people in it, a clock moved by hand and real receivers.
 
 mod breaker;
+mod checks;
 mod command;
 mod deliver;
 mod lease;

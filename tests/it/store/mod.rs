@@ -1,5 +1,6 @@
 //! The contract of the store: every case runs on SQLite and on PostgreSQL, and a missing PostgreSQL is a failure.
 
+mod checks;
 mod concurrency;
 mod contention;
 mod door;
