@@ -1,10 +1,11 @@
 //! How the streams' records stand, read from the store at every scrape. At most 40 series a stream (a test counts them).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Means;
 use crate::domain::finding::{Severity, State};
-use crate::domain::ids::StreamName;
+use crate::domain::ids::{StreamName, UNREGISTERED};
 use crate::domain::posture::{CheckReport, Posture};
 use crate::domain::time::Timestamp;
 use crate::intake::Intake;
@@ -13,6 +14,10 @@ use crate::store::CheckRow;
 
 /// The codes shown of one stream; the worst come first.
 const CODES: usize = 16;
+
+/// How far back senders are looked for that nobody registered, and how many are counted.
+const OF_LATE: Duration = Duration::from_secs(7 * 86_400);
+const MOST_SENDERS: i64 = 1_000;
 
 declare! {
     /// The truth about the streams' records.
@@ -37,6 +42,8 @@ declare! {
         dns_check_queries: Gauge(stream),
         /// Time the last check took, in seconds.
         dns_check_seconds: Gauge(stream),
+        /// Domains that mail was sent from within seven days, by what ESPs reported, and that no stream registers; at most 1000 are counted.
+        unregistered_senders: Gauge(),
     }
 }
 
@@ -46,8 +53,13 @@ pub fn watch_checks(means: Means, intake: &Intake, gauges: CheckGauges, metrics:
     metrics.on_scrape("checks", move || {
         let (means, gauges, context) = (means.clone(), gauges.clone(), std::sync::Arc::clone(&context));
         async move {
-            let read = async { means.store.read().await?.checks().await };
-            let rows = read.await.map_err(|error: crate::store::StoreError| error.to_string())?;
+            let since = means.clock.now().minus(OF_LATE);
+            let read = async {
+                let mut tx = means.store.read().await?;
+                Ok((tx.checks().await?, tx.senders_of(UNREGISTERED, since, MOST_SENDERS).await?.len()))
+            };
+            let (rows, senders) = read.await.map_err(|error: crate::store::StoreError| error.to_string())?;
+            gauges.unregistered_senders.set([], senders as f64);
             let rows = rows.into_iter().map(|row| (row.stream.clone(), row)).collect();
             let streams: Vec<StreamName> =
                 context.streams.load().all().iter().map(|stream| stream.name.clone()).collect();

@@ -30,7 +30,7 @@ pub mod statements;
 mod tee;
 mod views;
 
-pub use cells::{CellCount, bucket};
+pub use cells::{CellCount, SenderRow, bucket};
 pub use checks::{CheckDone, CheckRow, CheckSlot};
 pub use deliveries::DeliveryRow;
 pub use dns_history::{ChangeRow, RecordRow};

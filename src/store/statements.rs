@@ -40,7 +40,7 @@ macro_rules! statements {
 /// All of them: `one` text for both databases, a `twin` text for each, or only for `sqlite` or `postgres`. A new constant is a new word here. Only
 /// [`VACUUMS`] stand apart, a list themselves.
 pub const STATEMENTS: &[Statement] = statements! {
-    one cells [SUM, COUNT]
+    one cells [SUM, SENDERS, COUNT]
     twin cells [ADD]
     one checks [
         DECLARE, SLOTS, MOVE, CLAIM_NOW, RELEASE, HOLD, FINISH, ALL, ONE, UNTOLD, TOLD, FAILING,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -16,12 +17,16 @@ use super::problem::{Problem, WrongField};
 use super::{Api, document};
 use crate::config::streams::wrong;
 use crate::domain;
-use crate::domain::ids::StreamName;
+use crate::domain::ids::{StreamName, UNREGISTERED};
 use crate::domain::posture::{Memory, Posture};
 use crate::domain::stream::{Stream, StreamBook};
 use crate::domain::time::Timestamp;
 use crate::sources::written::read;
-use crate::store::{AuditRow, CheckRow, StreamRow, with_registered};
+use crate::store::{AuditRow, CheckRow, SenderRow, StreamRow, with_registered};
+
+/// How far back senders are looked for that nobody registered, and how many are shown.
+const OF_LATE: Duration = Duration::from_secs(7 * 86_400);
+const MOST_SENDERS: i64 = 100;
 
 /// The streams, each as it can be registered again.
 #[derive(Debug, Serialize)]
@@ -31,6 +36,8 @@ pub(super) struct Registered {
     read_only: Vec<StreamName>,
     /// What is known of their DNS records.
     checks: Vec<Known>,
+    /// Who else sends, by what ESPs reported of late: no stream registers them, so nobody watches their records.
+    unregistered_senders: Vec<SenderRow>,
 }
 
 /// One registration, and what is known of its DNS records.
@@ -80,7 +87,9 @@ pub(super) async fn list(State(api): State<Api>, headers: HeaderMap) -> Result<J
     let streams = stored(&api).await?;
     let checks = known(&api, &streams).await?;
     let read_only = api.configured.iter().map(|stream| stream.name.clone()).collect();
-    Ok(Json(Registered { streams, read_only, checks }))
+    let since = api.clock.now().minus(OF_LATE);
+    let unregistered_senders = api.intake.store().read().await?.senders_of(UNREGISTERED, since, MOST_SENDERS).await?;
+    Ok(Json(Registered { streams, read_only, checks, unregistered_senders }))
 }
 
 /// One registered stream.
@@ -153,7 +162,7 @@ pub(super) async fn register(
     let all = stored(&api).await?;
     api.intake.context().streams.store(Arc::new(StreamBook::new(all)));
     let checks = known(&api, &streams).await?;
-    Ok(Json(Registered { streams, read_only: Vec::new(), checks }))
+    Ok(Json(Registered { streams, read_only: Vec::new(), checks, unregistered_senders: Vec::new() }))
 }
 
 /// What is known of these streams; of one that was not looked at yet, nothing.

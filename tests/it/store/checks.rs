@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use relaywatch::domain::cell::Cell;
 use relaywatch::domain::dns::{Kind, Name};
 use relaywatch::domain::finding::State;
-use relaywatch::domain::ids::StreamName;
+use relaywatch::domain::ids::{Esp, StreamName};
 use relaywatch::domain::posture::{Known, Memory, Posture, Published};
-use relaywatch::store::{CheckDone, Cutoffs, Store};
+use relaywatch::store::{CellCount, CheckDone, Cutoffs, Store, bucket};
 
 use super::{ODD, at, on_both};
 use crate::world::World;
@@ -21,6 +22,7 @@ on_both! {
     records_and_their_changes_are_remembered,
     changes_are_read_page_by_page,
     what_was_replaced_goes_by_age_and_what_stands_stays,
+    senders_that_nobody_registered_are_counted,
 }
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -223,6 +225,32 @@ async fn changes_are_read_page_by_page(world: World) {
     assert_eq!(seen.iter().map(|c| &c.id).collect::<BTreeSet<_>>().len(), 10);
     assert_eq!(tx.changes_of(&news, Some("nothing"), 3).await.unwrap(), None);
     assert_eq!(tx.changes_of(&stream("other"), before.as_deref(), 3).await.unwrap(), None, "another stream's");
+}
+
+async fn senders_that_nobody_registered_are_counted(world: World) {
+    let count = |domain: &str, stream: &str, relay: &str, seconds: i64, n| {
+        let cell = Cell {
+            relay_domain: relay.into(),
+            sending_domain: domain.into(),
+            esp: Esp::new("ses"),
+            stream: StreamName::new(stream),
+        };
+        CellCount { bucket: bucket(at(seconds)), team: super::team(), cell, kind: "delivered", n }
+    };
+    let mut tx = world.store.write().await.unwrap();
+    let counts = [
+        count("a.test", "unregistered", "other", 0, 2),
+        count("a.test", "unregistered", "privaterelay.appleid.com", 600, 3),
+        count("b.test", "unregistered", "other", 600, 9),
+        count("c.test", "news", "other", 600, 99),
+        count("", "unregistered", "other", 600, 99),
+        count("old.test", "unregistered", "other", -86_400, 99),
+    ];
+    tx.add_counts(&counts).await.unwrap();
+    let senders = tx.senders_of("unregistered", at(0), 10).await.unwrap();
+    let read: Vec<_> = senders.iter().map(|s| (s.from_domain.as_str(), s.events, s.last_seen)).collect();
+    assert_eq!(read, [("b.test", 9, bucket(at(600))), ("a.test", 5, bucket(at(600)))]);
+    assert_eq!(tx.senders_of("unregistered", at(0), 1).await.unwrap().len(), 1);
 }
 
 async fn what_was_replaced_goes_by_age_and_what_stands_stays(world: World) {

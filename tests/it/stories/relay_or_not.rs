@@ -127,6 +127,7 @@ async fn prune(world: &World) {
         cells: long_ago,
         deliveries: long_ago,
         tee: long_ago,
+        dns: long_ago,
     };
     let mut tx = world.store.write().await.unwrap();
     tx.prune(&cutoffs, world.now(), 100).await.unwrap();

@@ -78,6 +78,25 @@ pub(in super::super) struct Registered {
     read_only: Vec<String>,
     /// What is known of their DNS records.
     checks: Vec<super::Known>,
+    /// Who else sent within seven days, by what ESPs reported; no stream registers them. Those with the most reports first.
+    unregistered_senders: Vec<UnregisteredSender>,
+}
+
+/// A domain that mail was sent from and that no stream registers.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the document is made of it")]
+struct UnregisteredSender {
+    /// The team of the endpoint that the reports came to.
+    team: String,
+    /// Domain of the header From.
+    from_domain: String,
+    /// The ESP.
+    esp: String,
+    /// How many reports there were.
+    events: u64,
+    /// When the last of them happened, to five minutes. RFC 3339.
+    #[schema(format = "date-time")]
+    last_seen: String,
 }
 
 /// A registration, and what is known of its DNS records. Without `check` it can be registered again as it is.
