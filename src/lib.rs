@@ -78,6 +78,8 @@
 //! - **Faults of the sender, the relay or the ESP are written on no user.**
 //! - **Who has gone stays gone**: revoked until a newer authorization, deleted for good, in any order of events. Without a
 //!   store to ask the answer is 503, never "go ahead".
+//! - **Unknown is not broken.** A question that the DNS does not answer changes nothing of what is known of a stream's records,
+//!   and stops no stream; a fault that cannot be seen for the moment is not mended either.
 //! - **2xx only after the commit reached the disk.**
 //! - **The same events give the same record**, in any order and repetition.
 //! - **No address in the clear** in a log, metric, URL, error or database file. An address has no `Display`, its `Debug`

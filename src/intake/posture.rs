@@ -114,10 +114,10 @@ fn refused(stream: &StreamName) -> Limit {
     Limit { scope: Reach::Stream, esp: None, stream, app: None, reason: Reason::SenderFault, wave: None }
 }
 
-/// What stands for a registration: another one must be checked anew.
+/// What stands for a registration: another one must be checked anew. Names in another case are the same names.
 pub fn registration_hash(stream: &Stream) -> String {
-    let spec = serde_json::to_vec(stream).unwrap_or_default();
-    let digest = digest::digest(&digest::SHA256, &spec);
+    let spec = serde_json::to_string(stream).unwrap_or_default().to_ascii_lowercase();
+    let digest = digest::digest(&digest::SHA256, spec.as_bytes());
     digest.as_ref().iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 

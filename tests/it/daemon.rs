@@ -46,11 +46,11 @@ impl Home {
         self.folder.path()
     }
 
-    /// The config's `[server]` section with the three addresses, its `[checks]`, and its `[store]` section with `store_url`.
+    /// The config's `[checks]`, its `[server]` section with the three addresses, and its `[store]` section with `store_url`.
     pub fn toml(&self, store_url: &str) -> String {
         format!(
-            "[server]\nhooks_listen = \"{}\"\napi_listen = \"{}\"\noperations_listen = \"{}\"\n\n{}\n[store]\nurl = \"{store_url}\"\n",
-            self.hooks, self.api, self.operations, self.checks
+            "{}\n[server]\nhooks_listen = \"{}\"\napi_listen = \"{}\"\noperations_listen = \"{}\"\n\n[store]\nurl = \"{store_url}\"\n",
+            self.checks, self.hooks, self.api, self.operations
         )
     }
 
