@@ -14,7 +14,7 @@ mod resolver;
 mod sweep;
 mod system;
 
-pub use check::{Looked, check};
+pub use check::check;
 pub use gather::{Gathered, Replies, for_each, gather};
 pub use memo::Memo;
 pub use places::Places;

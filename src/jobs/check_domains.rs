@@ -65,14 +65,15 @@ impl CheckDomains {
             let sweep = self.sweep(turn.now, before).await?;
             let looks = for_each(claimed, usize::try_from(BATCH).unwrap_or(1), async |name: StreamName| {
                 let stream = streams.get(&name).filter(|_| !turn.stop.is_cancelled())?;
-                Some((stream, check(&sweep, stream, self.deadline).await))
+                Some((stream, check(&sweep, stream.clone(), self.deadline).await))
             });
             let mut looks = pin!(looks);
             while let Some(look) = looks.next().await {
                 let Some((stream, looked)) = look else { continue };
-                let unknown = looked.report.posture == Posture::Unknown;
+                let unknown = looked.judged.posture == Posture::Unknown;
                 let due = self.checks.due(&stream.name, self.means.clock.now());
-                let checked = Checked { stream: stream.clone(), report: looked.report, published: looked.published };
+                let checked =
+                    Checked { stream: stream.clone(), report: looked.report(), published: looked.judged.published };
                 let outcome = match self.intake.remember(&checked, &token, Some(due)).await? {
                     false => "lease_lost",
                     true if unknown => "unknown",

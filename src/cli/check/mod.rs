@@ -23,8 +23,8 @@ use super::paint::Paint;
 use super::{ConfigFile, Format, USAGE};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::dns::{Sweep, for_each, gather};
-use crate::domain::posture::{Checked, Posture, examine};
+use crate::dns::{Sweep, check, for_each};
+use crate::domain::posture::{Checked, Posture};
 use crate::domain::stream::Stream;
 
 /// Streams whose checks are unfinished at once. What bounds the questions in flight is `dns.in_flight`; this bounds memory, and how
@@ -108,10 +108,7 @@ struct Looking {
 
 impl Looking {
     async fn check(&self, stream: Stream) -> Checked {
-        let at = self.sweep.at();
-        let now_seconds = u64::try_from(at.secs()).unwrap_or_default();
-        let gathered = gather(&self.sweep, self.deadline, |inquiry| examine(&stream, inquiry, now_seconds)).await;
-        Checked { stream, at, judged: gathered.value, queries: gathered.queries, elapsed: gathered.elapsed }
+        check(&self.sweep, stream, self.deadline).await
     }
 }
 

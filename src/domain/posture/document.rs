@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::check::CheckReport;
 use super::examine::Judged;
-use super::report::{Apple, Posture, Published, Status};
+use super::report::Published;
 use super::sender_policy::SenderPolicy;
 use crate::domain::dkim::{Algorithm, Key, Usable};
 use crate::domain::dmarc::{Dmarc, Policy};
 use crate::domain::dns::Name;
-use crate::domain::finding::{Finding, State};
+use crate::domain::finding::State;
 use crate::domain::spf::{Counts, Evaluation, SpfResult, Tree};
 use crate::domain::stream::Stream;
 use crate::domain::time::Timestamp;
@@ -34,22 +35,15 @@ pub struct Checked {
 /// A check as it is written.
 #[derive(Debug, Serialize)]
 pub struct Document<'a> {
-    stream: &'a str,
-    from_domain: &'a str,
+    #[serde(flatten)]
+    report: CheckReport,
     mail_from_domain: &'a str,
-    checked_at: Timestamp,
-    posture: Posture,
-    status: Status,
-    apple: &'a Apple,
-    findings: &'a [Finding],
     spf: Vec<Spf<'a>>,
     dkim: Vec<Selector<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dmarc: Option<Applied<'a>>,
     /// What is published at the names that were asked.
     records: &'a [Published],
-    queries: usize,
-    seconds: f64,
 }
 
 /// The SPF of one domain.
@@ -100,25 +94,21 @@ struct Applied<'a> {
 }
 
 impl Checked {
+    /// The report of this check, as it is stored and answered.
+    pub fn report(&self) -> CheckReport {
+        CheckReport::new(&self.stream, &self.judged, self.at, self.queries, self.elapsed)
+    }
+
     /// The document of this check.
     pub fn document(&self) -> Document<'_> {
         let judged = &self.judged;
         Document {
-            stream: self.stream.name.as_str(),
-            from_domain: &self.stream.from_domain,
+            report: self.report(),
             mail_from_domain: &self.stream.mail_from_domain,
-            checked_at: self.at,
-            posture: judged.posture,
-            status: judged.status,
-            apple: &judged.apple,
-            findings: &judged.findings,
             spf: judged.spf.iter().map(Spf::of).collect(),
             dkim: judged.keys.iter().map(Selector::of).collect(),
             dmarc: judged.dmarc.as_ref().map(Applied::of),
             records: &judged.published,
-            queries: self.queries,
-            // To the millisecond.
-            seconds: (self.elapsed.as_secs_f64() * 1e3).round() / 1e3,
         }
     }
 }

@@ -69,8 +69,9 @@ async fn look(api: &Api, stream: crate::domain::stream::Stream, token: &str) -> 
             move |question: &Question| expected.contains(&(question.name.to_string(), question.kind.to_string()));
         // Nothing is carried over: who asks has mended something and wants to see it.
         let sweep = Sweep::after(api.checkup.resolvers.clone(), api.clock.now(), stood, Memo::default());
-        let looked = check(&sweep, &stream, api.checkup.deadline).await;
-        let checked = Checked { stream, report: looked.report, published: looked.published };
+        let looked = check(&sweep, stream, api.checkup.deadline).await;
+        let report = looked.report();
+        let checked = Checked { stream: looked.stream, report, published: looked.judged.published };
         if !api.intake.remember(&checked, token, None).await? {
             return Err(Problem::conflict("the check took so long that another has begun"));
         }
