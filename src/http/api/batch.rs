@@ -22,7 +22,7 @@ use super::parameters::parameters;
 use super::problem::Problem;
 use super::question::{Asked, Written};
 use super::sendability::answer;
-use super::{Api, document};
+use super::{Api, Shared, document};
 use crate::domain::policy::Class;
 use crate::domain::verdict::Verdict;
 use crate::http::body::Share;
@@ -65,7 +65,7 @@ const LONGEST_ID: usize = 128;
     security(("token" = ["sendability"]))
 )]
 pub(super) async fn check(
-    State(api): State<Api>,
+    State(api): State<Shared>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
     body: Body,
@@ -143,7 +143,7 @@ fn defaults(api: &Api, query: Option<&str>) -> Result<Written, Problem> {
 }
 
 struct Batch {
-    api: Api,
+    api: Shared,
     defaults: Written,
     incoming: Incoming,
     /// The first line without an answer.

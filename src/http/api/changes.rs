@@ -19,7 +19,7 @@ use super::auth::Scope;
 use super::ndjson;
 use super::parameters::{number, parameters};
 use super::problem::Problem;
-use super::{Api, document};
+use super::{Api, Shared, document};
 
 /// Where to go on, also after a page without lines.
 static CURSOR: HeaderName = HeaderName::from_static("relaywatch-cursor");
@@ -58,7 +58,7 @@ const USUAL: i64 = 1_000;
     security(("token" = ["changes"]))
 )]
 pub(super) async fn follow(
-    State(api): State<Api>,
+    State(api): State<Shared>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {

@@ -10,7 +10,7 @@ use http::HeaderMap;
 
 use super::auth::Scope;
 use super::problem::Problem;
-use super::{Api, document};
+use super::{Api, Shared, document};
 use crate::dns::{Memo, Sweep, check};
 use crate::domain::dns::Question;
 use crate::domain::posture::CheckReport;
@@ -39,7 +39,7 @@ const MARGIN: Duration = Duration::from_secs(60);
     security(("token" = ["streams"]))
 )]
 pub(super) async fn check_now(
-    State(api): State<Api>,
+    State(api): State<Shared>,
     headers: HeaderMap,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<CheckReport>, Problem> {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::auth::Scope;
 use super::problem::Problem;
-use super::{Api, document};
+use super::{Shared, document};
 use crate::domain::address::Address;
 use crate::domain::ids::Sub;
 use crate::intake::{Erasure, ErasureDone};
@@ -41,7 +41,7 @@ pub(super) struct Written {
     security(("token" = ["erase"]))
 )]
 pub(super) async fn erase(
-    State(api): State<Api>,
+    State(api): State<Shared>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<ErasureDone>, Problem> {

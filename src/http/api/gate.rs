@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::auth::Scope;
 use super::problem::Problem;
-use super::{Api, document};
+use super::{Shared, document};
 use crate::domain::ids::StreamName;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Gate, Reason, gate};
@@ -39,7 +39,7 @@ pub(super) struct GateOfStream {
     security(("token" = ["sendability"]))
 )]
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<Shared>,
     headers: HeaderMap,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<GateOfStream>, Problem> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::auth::Scope;
 use super::parameters::{number, parameters};
 use super::problem::Problem;
-use super::{Api, document};
+use super::{Shared, document};
 use crate::domain::ids::StreamName;
 use crate::store::{ChangeRow, RecordRow};
 
@@ -51,7 +51,7 @@ pub(super) struct History {
     security(("token" = ["streams"]))
 )]
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<Shared>,
     headers: HeaderMap,
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,

@@ -65,6 +65,9 @@ pub struct Api {
     pub checkup: Checkup,
 }
 
+/// The API as its handlers have it: axum clones it for every request.
+type Shared = Arc<Api>;
+
 /// How a stream is checked when somebody asks for it.
 #[derive(Clone)]
 pub struct Checkup {
@@ -80,7 +83,7 @@ macro_rules! routes {
         /// Method and path of every route.
         pub const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),+];
 
-        fn routes() -> Router<Api> {
+        fn routes() -> Router<Shared> {
             Router::new()$(.route($path, axum::routing::$method($($handler)::+)))+
         }
 
@@ -108,5 +111,8 @@ routes! {
 
 /// The router.
 pub fn router(api: Api) -> Router {
-    routes().method_not_allowed_fallback(problem::no_such_method).fallback(problem::no_such_route).with_state(api)
+    routes()
+        .method_not_allowed_fallback(problem::no_such_method)
+        .fallback(problem::no_such_route)
+        .with_state(Arc::new(api))
 }

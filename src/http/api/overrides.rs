@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::auth::Scope;
 use super::problem::Problem;
-use super::{Api, document};
+use super::{Api, Shared, document};
 use crate::domain::address::Address;
 use crate::domain::event::Decision;
 use crate::domain::ids::{AddressKey, TeamId};
@@ -67,7 +67,7 @@ pub(super) struct Ruled {
     ),
     security(("token" = ["users"]))
 )]
-pub(super) async fn decide(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Json<Ruled>, Problem> {
+pub(super) async fn decide(State(api): State<Shared>, headers: HeaderMap, body: Body) -> Result<Json<Ruled>, Problem> {
     let by = api.tokens.allow(&headers, Scope::Users).await?;
     let received = api.in_flight.read(body, api.body).await?;
     let written: Written = read(&received.bytes)?;

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use super::auth::Scope;
 use super::problem::Problem;
 use super::question::{Asked, Written};
-use super::{Api, document};
+use super::{Api, Shared, document};
 use crate::domain::record::AddressRecord;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Glance, Moment, Verdict, View, decide};
@@ -26,7 +26,7 @@ use crate::store::AddressAt;
     responses((status = 200, description = "The verdict", body = document::Verdict), document::Refused),
     security(("token" = ["sendability"]))
 )]
-pub(super) async fn check(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Json<Verdict>, Problem> {
+pub(super) async fn check(State(api): State<Shared>, headers: HeaderMap, body: Body) -> Result<Json<Verdict>, Problem> {
     api.tokens.allow(&headers, Scope::Sendability).await?;
     let received = api.in_flight.read(body, api.body).await?;
     let written: Written = read(&received.bytes)?;

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::auth::Scope;
 use super::problem::{Problem, WrongField};
-use super::{Api, document};
+use super::{Api, Shared, document};
 use crate::config::streams::wrong;
 use crate::domain;
 use crate::domain::ids::{StreamName, UNREGISTERED};
@@ -82,7 +82,7 @@ impl Known {
     responses((status = 200, description = "All streams", body = document::Registered), document::Refused),
     security(("token" = ["streams"]))
 )]
-pub(super) async fn list(State(api): State<Api>, headers: HeaderMap) -> Result<Json<Registered>, Problem> {
+pub(super) async fn list(State(api): State<Shared>, headers: HeaderMap) -> Result<Json<Registered>, Problem> {
     api.tokens.allow(&headers, Scope::Streams).await?;
     let streams = stored(&api).await?;
     let checks = known(&api, &streams).await?;
@@ -107,7 +107,7 @@ pub(super) async fn list(State(api): State<Api>, headers: HeaderMap) -> Result<J
     security(("token" = ["streams"]))
 )]
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<Shared>,
     headers: HeaderMap,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Shown>, Problem> {
@@ -137,7 +137,7 @@ pub(super) async fn show(
     security(("token" = ["streams"]))
 )]
 pub(super) async fn register(
-    State(api): State<Api>,
+    State(api): State<Shared>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Registered>, Problem> {

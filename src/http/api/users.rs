@@ -13,7 +13,7 @@ use super::auth::Scope;
 use super::incoming::{HELD, Incoming};
 use super::parameters::parameters;
 use super::problem::Problem;
-use super::{Api, document};
+use super::{Api, Shared, document};
 use crate::domain::event::Event;
 use crate::domain::time::Timestamp;
 use crate::intake::{IntakeError, Submission};
@@ -58,7 +58,7 @@ struct NothingAccepted {
     security(("token" = ["users"]))
 )]
 pub(super) async fn import(
-    State(api): State<Api>,
+    State(api): State<Shared>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
     body: Body,
