@@ -84,12 +84,7 @@ impl<const N: usize> Gauge<N> {
     /// stays, so that a drained queue is seen to be empty and does not vanish from a graph.
     pub fn set_all<'a>(&self, rows: impl IntoIterator<Item = ([&'a dyn Label; N], f64)>) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut now = BTreeSet::new();
-        for (labels, value) in rows {
-            let key = labels.map(|label| label.text().into_owned());
-            self.family.with_label_values(&key).set(value);
-            now.insert(key);
-        }
+        let mut now = self.set_each(rows);
         for gone in shown.difference(&now) {
             self.family.with_label_values(gone).set(0.0);
         }
@@ -100,17 +95,22 @@ impl<const N: usize> Gauge<N> {
     /// labels of which some go for good, such as the codes of faults that were mended.
     pub fn replace_all<'a>(&self, rows: impl IntoIterator<Item = ([&'a dyn Label; N], f64)>) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut now = BTreeSet::new();
-        for (labels, value) in rows {
-            let key = labels.map(|label| label.text().into_owned());
-            self.family.with_label_values(&key).set(value);
-            now.insert(key);
-        }
+        let now = self.set_each(rows);
         for gone in shown.difference(&now) {
             // One that is not there is gone already.
             let _ = self.family.remove_label_values(gone);
         }
         *shown = now;
+    }
+
+    /// Sets a series for each row; tells which.
+    fn set_each<'a>(&self, rows: impl IntoIterator<Item = ([&'a dyn Label; N], f64)>) -> BTreeSet<[String; N]> {
+        let set = |(labels, value): ([&'a dyn Label; N], f64)| {
+            let key = labels.map(|label| label.text().into_owned());
+            self.family.with_label_values(&key).set(value);
+            key
+        };
+        rows.into_iter().map(set).collect()
     }
 
     /// The present value.

@@ -45,9 +45,7 @@ pub(super) async fn check_now(
 ) -> Result<Json<CheckReport>, Problem> {
     api.tokens.allow(&headers, Scope::Streams).await?;
     let Ok(Path(name)) = name else { return Err(Problem::not_found("stream")) };
-    let streams = super::streams::stored(&api).await?;
-    let stream = streams.into_iter().find(|stream| stream.name.as_str() == name);
-    let stream = stream.ok_or_else(|| Problem::not_found("stream"))?;
+    let stream = super::streams::named(&api, &name).await?;
     let context = Arc::clone(api.intake.context());
     let now = api.clock.now();
     let token = token(context.random);

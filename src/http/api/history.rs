@@ -61,9 +61,7 @@ pub(super) async fn show(
     let given = parameters(query.as_deref(), &["limit", "before"])?;
     let limit = number(&given, "limit", 1..=MOST, USUAL)?;
     let before = given.get("before").map(String::as_str);
-    let streams = super::streams::stored(&api).await?;
-    let stream = streams.into_iter().map(|stream| stream.name).find(|known| known.as_str() == name);
-    let stream = stream.ok_or_else(|| Problem::not_found("stream"))?;
+    let stream = super::streams::named(&api, &name).await?.name;
     let mut tx = api.intake.store().read().await?;
     let records = if before.is_none() { tx.records_of(&stream, RECORDS).await? } else { Vec::new() };
     let changes = tx.changes_of(&stream, before, limit).await?;

@@ -113,9 +113,7 @@ pub(super) async fn show(
 ) -> Result<Json<Shown>, Problem> {
     api.tokens.allow(&headers, Scope::Streams).await?;
     let Ok(Path(name)) = name else { return Err(Problem::not_found("stream")) };
-    let streams = stored(&api).await?;
-    let stream = streams.into_iter().find(|stream| stream.name.as_str() == name);
-    let registration = stream.ok_or_else(|| Problem::not_found("stream"))?;
+    let registration = named(&api, &name).await?;
     let check = known(&api, std::slice::from_ref(&registration)).await?.pop();
     Ok(Json(Shown { registration, check }))
 }
@@ -174,9 +172,15 @@ async fn known(api: &Api, streams: &[Stream]) -> Result<Vec<Known>, Problem> {
 }
 
 /// The streams as they are registered now, also by other processes.
-pub(super) async fn stored(api: &Api) -> Result<Vec<Stream>, Problem> {
+async fn stored(api: &Api) -> Result<Vec<Stream>, Problem> {
     let rows = api.intake.store().read().await?.streams().await?;
     Ok(with_registered(&api.configured, &rows)?)
+}
+
+/// The one of that name.
+pub(super) async fn named(api: &Api, name: &str) -> Result<Stream, Problem> {
+    let stream = stored(api).await?.into_iter().find(|stream| stream.name.as_str() == name);
+    stream.ok_or_else(|| Problem::not_found("stream"))
 }
 
 fn check(api: &Api, streams: &[Stream], several: bool) -> Result<(), Problem> {
