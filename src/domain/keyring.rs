@@ -32,6 +32,7 @@ pub struct Keyring {
     hash: HashKey,
     others: Vec<HashKey>,
     identity: hmac::Key,
+    canary: hmac::Key,
     seals: Vec<(u32, LessSafeKey)>,
 }
 
@@ -84,6 +85,7 @@ impl Keyring {
             hash: HashKey::of(oldest),
             others: younger.iter().map(HashKey::of).collect(),
             identity: hmac::Key::new(hmac::HMAC_SHA256, &derive(oldest, b"identity")),
+            canary: hmac::Key::new(hmac::HMAC_SHA256, &derive(oldest, b"canary")),
             seals: roots
                 .iter()
                 .map(|root| {
@@ -123,6 +125,11 @@ impl Keyring {
     /// The stored name of an event. Keyed, because an identity may hold a guessable address.
     pub fn event(&self, identity: &Identity) -> EventKey {
         EventKey(short(&self.identity, &[b"event", identity.bytes()]))
+    }
+
+    /// What proves that a canary's token is ours. Under the oldest root: what is on its way when keys are rotated is still known when it arrives.
+    pub fn canary(&self, claim: &[u8]) -> [u8; 16] {
+        short(&self.canary, &[b"token", claim])
     }
 
     /// Seals a value to a place (`context`, e.g. table and key), under the root in force. `nonce` must be random.

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod bounce;
 pub mod breaker;
+pub mod canary;
 pub mod cell;
 pub mod delivery;
 pub mod dkim;
