@@ -6,6 +6,7 @@
 pub mod apple;
 pub mod bounce_rules;
 pub mod braze;
+pub mod canaries;
 pub mod checks;
 pub mod destinations;
 pub mod dns;
@@ -105,6 +106,8 @@ sections! {
         dns: dns::Dns,
         /// When the streams' DNS records are looked at.
         checks: checks::Checks,
+        /// Mail of our own to our own relay addresses.
+        canaries: canaries::Canaries,
         /// How long what is kept.
         retention: retention::Retention,
     }
@@ -142,6 +145,7 @@ impl Config {
         for (i, stream) in self.streams.0.iter().enumerate() {
             findings.expect(known(&stream.team), &format!("streams.{i}.team"), "is not among [[teams]]");
         }
+        self.canaries.check_streams(&self.streams, findings);
         for (i, destination) in self.destinations.0.iter().enumerate() {
             let field = |key| format!("destinations.{i}.{key}");
             findings.expect(known(&destination.team), &field("team"), "is not among [[teams]]");
