@@ -4,6 +4,8 @@
 //! transaction (group commit); each is answered only after the commit reached the disk. When the queue is full or the store is
 //! down the caller is told so at once, and passes it on as 503.
 
+mod canaries;
+mod canary_reports;
 mod desired;
 mod erased;
 mod erasure;
@@ -19,6 +21,7 @@ mod touched;
 mod verdicts;
 mod worker;
 
+pub use canaries::{Begun, CanaryBook, FoundToken, Handover, Planned, Tokens};
 pub use erasure::{Erasure, ErasureDone};
 pub use posture::{Checked, FailingStreams, registration_hash};
 pub use prepare::Prepared;
@@ -124,6 +127,8 @@ pub struct Context {
     pub index: Arc<Index>,
     /// Where changes of users go.
     pub destinations: Vec<Destination>,
+    /// The canaries' routes.
+    pub canaries: CanaryBook,
     /// Randomness, passed in like time.
     pub random: fn(&mut [u8]),
     /// Time.

@@ -89,6 +89,36 @@ declare! {
     }
 }
 
+declare! {
+    /// What became of canaries, counted as the log hears of it.
+    pub struct CanaryMetrics {
+        /// Canaries that were begun to be sent, by route.
+        canary_sent_total: Counter(route),
+        /// Canaries read in their mailbox in time, the spam folder left out, by route.
+        canary_arrived_total: Counter(route),
+        /// Canaries found in the spam folder in time, by route.
+        canary_spam_total: Counter(route),
+        /// Canaries that came later than 99.9 % of all do, by route.
+        canary_late_total: Counter(route),
+        /// Canaries that are not in their mailbox although their time is up, by route and whether the provider called them delivered.
+        canary_lost_total: Counter(route, delivered),
+        /// Canaries that somebody refused, by route and the rule that read the refusal.
+        canary_refused_total: Counter(route, reason),
+        /// Canaries of which nothing can be said, by route and why (`uncertain`, `not_sent`, `unknown`).
+        canary_undecided_total: Counter(route, state),
+        /// Time from the sending to the mailbox, by route.
+        canary_round_trip_seconds: Histogram[ROUND_TRIP](route),
+        /// Rounds that were due and found no room in the budget of an address, by round.
+        canary_rounds_without_budget_total: Counter(round),
+        /// Tokens found in mailboxes that were not ours, or not of a canary that was sent there, by reason.
+        canary_tokens_refused_total: Counter(reason),
+    }
+}
+
+/// Buckets for how long mail takes, in seconds.
+const ROUND_TRIP: &[f64] =
+    &[1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0];
+
 /// A part's gauges being read. `Err` says why not, in words without addresses.
 pub type Refreshing = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
@@ -109,6 +139,8 @@ pub struct Metrics {
     pub intake: IntakeMetrics,
     /// The checks.
     pub checks: CheckMetrics,
+    /// The canaries.
+    pub canaries: CanaryMetrics,
 }
 
 impl Metrics {
@@ -125,6 +157,7 @@ impl Metrics {
             hooks: HookMetrics::register(&registry)?,
             intake: IntakeMetrics::register(&registry)?,
             checks: CheckMetrics::register(&registry)?,
+            canaries: CanaryMetrics::register(&registry)?,
             registry,
         };
         metrics.process.build_info.set([&env!("CARGO_PKG_VERSION")], 1.0);

@@ -98,6 +98,8 @@ pub struct Evidence {
     pub diagnostic: Option<String>,
     /// The provider's own id of the event or message.
     pub provider_id: Option<String>,
+    /// The provider's id of the message, by which a canary's events are known. It is not stored.
+    pub message_id: Option<String>,
     /// What the daemon itself found, as JSON: only in its own events.
     pub detail: Option<String>,
 }
@@ -166,6 +168,26 @@ pub enum Kind {
     OperatorOverride,
     /// What is known of a stream's records changed: what Apple makes of its mail now.
     PostureChanged,
+    /// A canary was written down.
+    CanaryPlanned,
+    /// A canary is being handed to its submission server.
+    CanarySent,
+    /// The submission server took a canary.
+    CanaryAccepted,
+    /// Somebody refused a canary.
+    CanaryRefused,
+    /// Nobody can say whether a canary left.
+    CanaryUncertain,
+    /// A canary surely did not leave.
+    CanaryNotSent,
+    /// A canary was read in its mailbox in time.
+    CanaryArrived,
+    /// A canary was read in its mailbox, too late.
+    CanaryLate,
+    /// A canary is not in its mailbox although its time is up.
+    CanaryLost,
+    /// A canary's time is up, and its mailbox cannot be read.
+    CanaryUnknown,
     /// Known to the provider, of no effect here.
     Other,
 }
@@ -304,6 +326,16 @@ words!(Kind {
     EspUnlisted = "esp_unlisted",
     OperatorOverride = "operator_override",
     PostureChanged = "posture_changed",
+    CanaryPlanned = "canary_planned",
+    CanarySent = "canary_sent",
+    CanaryAccepted = "canary_accepted",
+    CanaryRefused = "canary_refused",
+    CanaryUncertain = "canary_uncertain",
+    CanaryNotSent = "canary_not_sent",
+    CanaryArrived = "canary_arrived",
+    CanaryLate = "canary_late",
+    CanaryLost = "canary_lost",
+    CanaryUnknown = "canary_unknown",
     Other = "other",
 });
 words!(Scope {

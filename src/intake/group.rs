@@ -7,7 +7,7 @@ use std::fmt;
 use super::prepare::{Keep, Prepared};
 use super::touched::Touched;
 use super::worker::Part;
-use super::{Context, Receipt, desired, erased, reveal, subjects};
+use super::{Context, Receipt, canary_reports, desired, erased, reveal, subjects};
 use crate::domain::address::Address;
 use crate::domain::ids::{AddressKey, EventKey, Sub, TeamId};
 use crate::domain::record::{Join, SubjectRecord};
@@ -53,6 +53,7 @@ pub(super) async fn write(
         head = tx.advance_head(i64::try_from(taken.len()).unwrap_or(i64::MAX)).await?;
         commit.after = head;
         commit.glances = fold_in(context, &mut tx, &numbered, now).await?;
+        canary_reports::join(&mut tx, numbered.iter().map(|(_, p)| *p)).await?;
         tx.append_numbered(numbered.iter().map(|(n, p)| (*n, &p.row))).await?;
     }
     for part in group {

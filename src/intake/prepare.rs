@@ -19,6 +19,8 @@ pub struct Prepared {
     pub(super) sub: Option<(SubKey, Sub)>,
     pub(super) cell: Option<Cell>,
     pub(super) keep: Keep,
+    /// For a report about one of our own canaries: to whom it went, and the provider's id of the message.
+    pub(super) canary: Option<(AddressKey, Option<String>)>,
 }
 
 /// How much of an event is kept.
@@ -43,11 +45,13 @@ pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_
     let sub = event.who.sub.clone().map(|s| (keyring.sub(&s), s));
     let id = keyring.event(&event.identity);
     let keys = Keys { event: id, address: address.as_ref().map(|(k, _)| *k), sub: sub.as_ref().map(|(k, _)| *k) };
-    let delta = if stale { Delta::default() } else { fold(&event, keys, at, &stream) };
-    let keep = keep(&event);
+    let canary = canary(context, &event, address.as_ref().map(|(key, _)| *key));
+    let is_canary = canary.is_some();
+    let delta = if stale || is_canary { Delta::default() } else { fold(&event, keys, at, &stream) };
+    let keep = if is_canary { Keep::All } else { keep(&event) };
     let team = &event.origin.team;
-    let cell =
-        cell(&event, &stream).map(|c| if keep == Keep::Count { Cell { relay_domain: "other".into(), ..c } } else { c });
+    let cell = cell(&event, &stream).filter(|_| !is_canary);
+    let cell = cell.map(|c| if keep == Keep::Count { Cell { relay_domain: "other".into(), ..c } } else { c });
     let relay_domain = (keep != Keep::Count).then(|| address.as_ref().map(|(_, a)| a.domain().to_owned())).flatten();
     let decided = event
         .decision
@@ -67,12 +71,13 @@ pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_
         rule: clean(event.rule.into_owned()),
         team: team.clone(),
         app: event.origin.app.clone(),
-        stream: (cell.is_some() || event.kind == Kind::PostureChanged).then_some(stream),
+        stream: (cell.is_some() || is_canary || event.kind == Kind::PostureChanged).then_some(stream),
         esp: event.origin.esp.clone(),
         relay_domain,
         sending_domain: event.origin.from_domain.clone(),
         mail_from_domain: event.origin.mail_from_domain.clone(),
-        address_key: keys.address,
+        // A canary's address is nobody's: it has no record, and no follower of the log is to look for one.
+        address_key: keys.address.filter(|_| !is_canary),
         subject_key: keys.sub,
         status: event.evidence.status.map(clean),
         code: event.evidence.code,
@@ -80,7 +85,7 @@ pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_
         provider_id: event.evidence.provider_id.map(clean),
         detail: decided.or(event.evidence.detail).map(clean),
     };
-    Prepared { row, delta, address, sub, cell, keep }
+    Prepared { row, delta, address, sub, cell, keep, canary }
 }
 
 fn keep(event: &Event) -> Keep {
@@ -94,6 +99,13 @@ fn keep(event: &Event) -> Keep {
         None if event.kind == Kind::HardBounce => Keep::All,
         _ => Keep::Count,
     }
+}
+
+/// A provider's report about mail to one of our own addresses. It says nothing of a user, and must feed neither records nor cells.
+fn canary(context: &Context, event: &Event, address: Option<AddressKey>) -> Option<(AddressKey, Option<String>)> {
+    let of_esp = matches!(event.source, Source::Ses | Source::Sparkpost | Source::Braze);
+    let address = address.filter(|key| of_esp && context.canaries.is_own(*key))?;
+    Some((address, event.evidence.message_id.clone()))
 }
 
 /// PostgreSQL takes no NUL in text, and no provider has a reason to send one.

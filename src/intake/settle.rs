@@ -114,7 +114,7 @@ fn news(judged: Standing) -> Option<(Kind, &'static str, Timestamp)> {
 }
 
 /// Drops the events that were written before.
-async fn keep_new(tx: &mut crate::store::Tx, events: &mut Vec<EventRow>, now: Timestamp) -> Result<()> {
+pub(super) async fn keep_new(tx: &mut crate::store::Tx, events: &mut Vec<EventRow>, now: Timestamp) -> Result<()> {
     if events.is_empty() {
         return Ok(());
     }

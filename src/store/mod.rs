@@ -5,6 +5,7 @@
 //! is a method on `Tx`; its SQL is a constant in the common subset, or a [`dialect::Twin`] where the two must differ. No
 //! transaction is held across the network.
 
+mod canaries;
 mod cells;
 mod checks;
 mod deliveries;
@@ -17,6 +18,7 @@ mod health;
 mod leases;
 mod listing;
 mod log;
+mod mailboxes;
 mod migrate;
 mod one_strike;
 mod outbox;
@@ -30,6 +32,7 @@ pub mod statements;
 mod tee;
 mod views;
 
+pub use canaries::{CanaryRow, RoundRow};
 pub use cells::{CellCount, SenderRow, bucket};
 pub use checks::{CheckDone, CheckRow, CheckSlot};
 pub use deliveries::DeliveryRow;
@@ -39,6 +42,7 @@ pub use events::EventRow;
 pub use health::Durability;
 pub use leases::Lease;
 pub use listing::Sighting;
+pub use mailboxes::{Learned, MailboxRow};
 pub use migrate::{MIGRATIONS, MigrationText};
 pub use one_strike::FirstBounce;
 pub use outbox::{Attempt, Claiming, DesiredRow, Due, Halt, OutboxSummary};

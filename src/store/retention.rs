@@ -1,5 +1,7 @@
 //! What is dropped by age. Every statement is bounded, so that pruning never holds the writer long.
 
+use std::time::Duration;
+
 use super::people::ERASE_SEALED;
 use super::{Result, Tx, on};
 use crate::domain::ids::{AddressKey, TeamId};
@@ -26,6 +28,9 @@ pub struct Cutoffs {
     pub dns: Timestamp,
 }
 
+/// Canaries go with the events that tell of them, but none that still counts against its address's budget (a little over 24 hours).
+const CANARIES_COUNT: Duration = Duration::from_secs(2 * 86_400);
+
 /// From the beginning of the log up to the first event to keep, so that what is left has no gap and no scan goes further. The largest
 /// number stands for "all", when every event is older.
 pub(super) const PRUNE_EVENTS: &str = "DELETE FROM events WHERE n IN (SELECT n FROM events WHERE n < COALESCE((SELECT n FROM events \
@@ -45,6 +50,8 @@ pub(super) const PRUNE_DNS_RECORDS: &str = "DELETE FROM dns_records WHERE (strea
      digest FROM dns_records WHERE last_seen < $1 AND is_current = 0 ORDER BY last_seen LIMIT $2)";
 pub(super) const PRUNE_DNS_CHANGES: &str =
     "DELETE FROM dns_changes WHERE id IN (SELECT id FROM dns_changes WHERE at < $1 ORDER BY at LIMIT $2)";
+pub(super) const PRUNE_CANARIES: &str = "DELETE FROM canaries WHERE (route_key, sequence) IN (SELECT route_key, sequence FROM canaries \
+     WHERE planned_at < $1 ORDER BY planned_at LIMIT $2)";
 pub(super) const PRUNE_CELLS: &str = "DELETE FROM cell_counts WHERE (bucket, team, relay_domain, sending_domain, esp, stream, kind) IN \
      (SELECT bucket, team, relay_domain, sending_domain, esp, stream, kind FROM cell_counts WHERE bucket < $1 ORDER BY bucket LIMIT $2)";
 pub(super) const PRUNE_UNFLAGGED: &str = "DELETE FROM address_records WHERE (team, key) IN (SELECT team, key FROM address_records \
@@ -69,6 +76,7 @@ impl Tx {
             (PRUNE_TEE, cutoffs.tee),
             (PRUNE_DNS_RECORDS, cutoffs.dns),
             (PRUNE_DNS_CHANGES, cutoffs.dns),
+            (PRUNE_CANARIES, cutoffs.events.min(now.minus(CANARIES_COUNT))),
         ] {
             let cutoff = cutoff.micros();
             gone += on!(self, c => sqlx::query(sql).bind(cutoff).bind(limit).execute(c).await?.rows_affected());

@@ -1,8 +1,8 @@
 //! Every statement of the store by name, so that a test can prepare each on the databases it is for.
 
 use super::{
-    cells, checks, deliveries, dns_history, events, glances, health, leases, listing, log, migrate, one_strike, outbox,
-    people, quarantine, records, registry, retention, tee,
+    canaries, cells, checks, deliveries, dns_history, events, glances, health, leases, listing, log, mailboxes,
+    migrate, one_strike, outbox, people, quarantine, records, registry, retention, tee,
 };
 
 /// One statement, as each database gets it; `None` where it is only for the other.
@@ -40,6 +40,10 @@ macro_rules! statements {
 /// All of them: `one` text for both databases, a `twin` text for each, or only for `sqlite` or `postgres`. A new constant is a new word here. Only
 /// [`VACUUMS`] stand apart, a list themselves.
 pub const STATEMENTS: &[Statement] = statements! {
+    one canaries [
+        PUT, UPDATE, ONE, OF_ROUND, LAST_OF_ROUTE, OPEN, BY_PROVIDER_ID, OF_ADDRESS, PLANNED_FOR, NEXT_SEQUENCE, ROUND, TRY_ROUND,
+        ASK_ROUND, TOLD_SINCE,
+    ]
     one cells [SUM, SENDERS, COUNT]
     twin cells [ADD]
     one checks [
@@ -61,6 +65,7 @@ pub const STATEMENTS: &[Statement] = statements! {
     one listing [KEYS, MENTIONED, SIGHTINGS]
     one log [LOCK_HEAD, ADVANCE_HEAD, READ_HEAD, IS_SEEN]
     twin log [ALREADY_SEEN, MARK_SEEN]
+    one mailboxes [ALL, READ, READ_IN_PART, UNREADABLE, LEARNED, LEARN]
     one migrate [APPLIED]
     one one_strike [FIRST_BOUNCES]
     twin one_strike [BOUNCED]
@@ -80,7 +85,7 @@ pub const STATEMENTS: &[Statement] = statements! {
     one registry [STREAMS, PUT_STREAM, TOKENS, PUT_TOKEN, REVOKE_TOKEN, PUT_AUDIT]
     one retention [
         PRUNE_EVENTS, PRUNE_SEEN, PRUNE_QUARANTINE, PRUNE_AUDIT, PRUNE_CELLS, PRUNE_DELIVERIES, PRUNE_TEE,
-        PRUNE_DNS_RECORDS, PRUNE_DNS_CHANGES, PRUNE_UNFLAGGED, UNNAME_EVENTS,
+        PRUNE_DNS_RECORDS, PRUNE_DNS_CHANGES, PRUNE_CANARIES, PRUNE_UNFLAGGED, UNNAME_EVENTS,
     ]
     one tee [PUT, CLAIM, DELIVERED, FAILED, UNTRIED, SUMMARY, COUNT]
 };

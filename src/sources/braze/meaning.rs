@@ -126,6 +126,7 @@ fn event(
             code: said.code,
             diagnostic: (!said.text.is_empty()).then_some(said.text),
             provider_id: provider_id([fields.id, fields.dispatch_id]),
+            message_id: None,
             detail: None,
         },
         occurred_at: event_time(fields.time, context.received_at),

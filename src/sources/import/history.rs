@@ -133,6 +133,7 @@ impl History<'_> {
                 code: said.code,
                 diagnostic: (!said.text.is_empty()).then_some(said.text),
                 provider_id: None,
+                message_id: None,
                 detail: None,
             },
             occurred_at: at,

@@ -114,6 +114,7 @@ impl<'a> Reader<'a> {
                 return;
             }
         };
+        evidence.message_id = self.mail.message_id.filter(|id| is_id(id)).map(str::to_owned);
         evidence.provider_id = report.feedback_id.or(self.mail.message_id).filter(|id| is_id(id)).map(str::to_owned);
         self.out.events.push(Event {
             identity,
@@ -140,7 +141,7 @@ impl<'a> Reader<'a> {
         let read = said.map(|said| Diagnostic::read(said, Some(recipient), self.mail.source.as_ref()));
         let (code, own_status, diagnostic) = read.map_or((None, None, None), |d| (d.code, d.status, Some(d.text)));
         let status = own_status.or_else(|| status.map(str::to_owned));
-        Evidence { status, code, diagnostic, provider_id: None, detail: None }
+        Evidence { status, code, diagnostic, provider_id: None, message_id: None, detail: None }
     }
 
     /// Notes a name this version has no meaning for.

@@ -160,6 +160,7 @@ impl Mail {
             code: said.code,
             diagnostic: (!said.text.is_empty()).then_some(said.text),
             provider_id: provider_id([fields.event_id, fields.message_id]),
+            message_id: provider_id([fields.message_id]),
             detail: None,
         };
         let origin = Origin {

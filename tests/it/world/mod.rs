@@ -244,6 +244,7 @@ pub fn door(store: &Store, clock: &Clock, keys: &[u32]) -> Intake {
         index: Arc::default(),
         failing: FailingStreams::new(true),
         destinations: vec![destination(CRM, None), destination(SHOP, Some("shop"))],
+        canaries: relaywatch::intake::CanaryBook::default(),
         random: relaywatch::app::random,
         clock: clock.clone(),
         metrics: Metrics::new(clock.now()).expect("metrics"),

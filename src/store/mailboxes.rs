@@ -1,0 +1,103 @@
+//! How far the canaries' mailboxes were read, and how long canaries take to arrive in them.
+
+use std::collections::BTreeMap;
+
+use super::{Result, StoreError, Tx, on};
+use crate::domain::canary::{Delays, RouteKey};
+use crate::domain::time::Timestamp;
+
+/// A mailbox, as far as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxRow {
+    /// Its name.
+    pub name: String,
+    /// How far it was read, in the words of its reader; empty before the first look.
+    pub cursor: String,
+    /// When the last look began that read all of it.
+    pub read_at: Option<Timestamp>,
+    /// When it was last looked into.
+    pub tried_at: Timestamp,
+    /// Why the last look failed. No address, no secret.
+    pub error: Option<String>,
+}
+
+/// What a route has learned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// How long its canaries took.
+    pub delays: Delays,
+    /// When its last canary arrived.
+    pub last_arrived_at: Option<Timestamp>,
+}
+
+pub(super) const ALL: &str = "SELECT name, cursor, read_at, tried_at, error FROM mailboxes ORDER BY name";
+pub(super) const READ: &str = "INSERT INTO mailboxes (name, cursor, read_at, tried_at) VALUES ($1, $2, $3, $3) ON CONFLICT (name) DO UPDATE \
+     SET cursor = excluded.cursor, read_at = excluded.read_at, tried_at = excluded.tried_at, error = NULL";
+pub(super) const READ_IN_PART: &str = "INSERT INTO mailboxes (name, cursor, tried_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
+     SET cursor = excluded.cursor, tried_at = excluded.tried_at, error = NULL";
+pub(super) const UNREADABLE: &str = "INSERT INTO mailboxes (name, cursor, tried_at, error) VALUES ($1, '', $2, $3) ON CONFLICT (name) DO \
+     UPDATE SET tried_at = excluded.tried_at, error = excluded.error";
+pub(super) const LEARNED: &str = "SELECT route_key, delays, last_arrived_at FROM canary_routes ORDER BY route_key";
+pub(super) const LEARN: &str = "UPDATE canary_routes SET delays = $2, last_arrived_at = $3 WHERE route_key = $1";
+
+impl Tx {
+    /// All mailboxes that were ever looked into.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn mailboxes(&mut self) -> Result<BTreeMap<String, MailboxRow>> {
+        type Row = (String, String, Option<i64>, i64, Option<String>);
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(ALL).fetch_all(c).await)?;
+        let row = |(name, cursor, read_at, tried_at, error): Row| {
+            let (read_at, tried_at) = (read_at.map(Timestamp::from_micros), Timestamp::from_micros(tried_at));
+            (name.clone(), MailboxRow { name, cursor, read_at, tried_at, error })
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// A look that began at `began_at` read up to `cursor`: all there was, or a part of it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn mailbox_was_read(&mut self, name: &str, cursor: &str, began_at: Timestamp, all: bool) -> Result<()> {
+        let sql = if all { READ } else { READ_IN_PART };
+        on!(self, c => sqlx::query(sql).bind(name).bind(cursor).bind(began_at.micros()).execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// A look that began at `began_at` failed; what was read before stays read.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn mailbox_is_unreadable(&mut self, name: &str, began_at: Timestamp, because: &str) -> Result<()> {
+        on!(self, c => sqlx::query(UNREADABLE).bind(name).bind(began_at.micros()).bind(because).execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// What the routes have learned.
+    ///
+    /// # Errors
+    /// When the store fails or a row is corrupt.
+    pub async fn canary_delays(&mut self) -> Result<BTreeMap<RouteKey, Learned>> {
+        let rows: Vec<(i64, String, Option<i64>)> = on!(self, c => sqlx::query_as(LEARNED).fetch_all(c).await)?;
+        let corrupt = |column| StoreError::Corrupt { table: "canary_routes", column };
+        rows.into_iter()
+            .map(|(key, delays, last)| {
+                let key = RouteKey(u32::try_from(key).map_err(|_| corrupt("route_key"))?);
+                let delays = serde_json::from_str(&delays).map_err(|_| corrupt("delays"))?;
+                Ok((key, Learned { delays, last_arrived_at: last.map(Timestamp::from_micros) }))
+            })
+            .collect()
+    }
+
+    /// Writes down what a route has learned. In a transaction that holds the head, so that nobody learns in between.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn learn_delays(&mut self, route: RouteKey, learned: &Learned) -> Result<()> {
+        let (key, delays) = (i64::from(route.0), super::json(&learned.delays)?);
+        let last = learned.last_arrived_at.map(Timestamp::micros);
+        on!(self, c => sqlx::query(LEARN).bind(key).bind(&delays).bind(last).execute(c).await.map(drop))?;
+        Ok(())
+    }
+}
