@@ -21,7 +21,9 @@ mod touched;
 mod verdicts;
 mod worker;
 
-pub use canaries::{Begun, CanaryBook, FoundToken, Handover, Planned, Tokens};
+pub use canaries::{
+    Begun, CanaryBook, FoundToken, Handover, Matrix, Planned, Refused, RoundStanding, RouteStanding, Tokens,
+};
 pub use erasure::{Erasure, ErasureDone};
 pub use posture::{Checked, FailingStreams, registration_hash};
 pub use prepare::Prepared;

@@ -9,8 +9,9 @@ use crate::config::Config;
 use crate::dns::Resolvers;
 use crate::intake::Destination;
 use crate::jobs::{
-    CheckDomains, CheckGauges, DeliverOutbox, JobMetrics, Means, OutboxGauges, OutboxMetrics, OutboxWatch, Outgoing,
-    PassOnTee, Prune, Scheduler, SettleHolds, TeeMetrics, start_deliveries, watch_checks, watch_tee,
+    CanaryGauges, CheckDomains, CheckGauges, DeliverOutbox, JobMetrics, Means, OutboxGauges, OutboxMetrics,
+    OutboxWatch, Outgoing, PassOnTee, Prune, Scheduler, SettleCanaries, SettleHolds, TeeMetrics, start_deliveries,
+    watch_canaries, watch_checks, watch_tee,
 };
 use crate::outputs::system_lookup;
 
@@ -41,6 +42,10 @@ pub(super) async fn scheduler(core: &Core, resolvers: &Resolvers) -> anyhow::Res
         scheduler = scheduler.every(Arc::new(job));
     }
     watch_checks(means.clone(), &core.intake, CheckGauges::register(registry)?, &core.metrics);
+    if !config.canaries.routes.is_empty() {
+        scheduler = scheduler.every(Arc::new(SettleCanaries::new(core.intake.clone())));
+        watch_canaries(means.clone(), &core.intake, CanaryGauges::register(registry)?, &core.metrics);
+    }
     let outbox = OutboxMetrics::register(registry)?;
     let mut names = Vec::new();
     let mut opened = Vec::new();

@@ -4,6 +4,7 @@
 //! 64, a failure 1.
 
 mod asked;
+mod canary;
 mod check;
 mod config;
 pub mod demo;
@@ -75,6 +76,9 @@ enum Command {
     /// List what could not be read, and read it again.
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
+    /// Is mail really arriving? How the canaries stand; a round of them now; the drill.
+    #[command(subcommand)]
+    Canary(canary::CanaryCommand),
     /// How deliveries to destinations stand; go on, try again or take back.
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
@@ -148,6 +152,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Erase(erase) => erase.run(clock).await,
         Command::Leaked(leaked) => leaked.run(clock).await,
         Command::Quarantine(quarantine) => quarantine.run(clock).await,
+        Command::Canary(canary) => canary.run(clock).await,
         Command::Outbox(outbox) => outbox.run(clock).await,
     }
 }

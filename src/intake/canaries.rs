@@ -4,11 +4,13 @@
 //! Facts are joined; an event is written when a fact was new.
 
 mod book;
+mod matrix;
 mod notes;
 mod settle;
 mod tokens;
 
 pub use book::CanaryBook;
+pub use matrix::{Matrix, Refused, RoundStanding, RouteStanding};
 pub use tokens::{FoundToken, Tokens};
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@
 //! held across the network. To add a job, add its file and hand it to the [`Scheduler`] in `app`.
 
 mod attempt;
+mod canary_gauges;
 mod check_domains;
 mod check_gauges;
 mod deliver_outbox;
@@ -11,8 +12,10 @@ mod outbox_gauges;
 mod pass_on_tee;
 mod prune;
 mod scheduler;
+mod settle_canaries;
 mod settle_holds;
 
+pub use canary_gauges::{CanaryGauges, watch_canaries};
 pub use check_domains::CheckDomains;
 pub use check_gauges::{CheckGauges, watch_checks};
 pub use deliver_outbox::{DeliverOutbox, OutboxMetrics, Outgoing, start_deliveries};
@@ -20,6 +23,7 @@ pub use outbox_gauges::{OutboxGauges, OutboxWatch};
 pub use pass_on_tee::{PassOnTee, TeeMetrics, watch_tee};
 pub use prune::Prune;
 pub use scheduler::{JobMetrics, Scheduler, Turned};
+pub use settle_canaries::SettleCanaries;
 pub use settle_holds::SettleHolds;
 
 use std::pin::Pin;

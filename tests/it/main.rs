@@ -3,6 +3,7 @@
 mod api;
 mod architecture;
 mod cable;
+mod canary;
 mod chance;
 mod check;
 mod client;

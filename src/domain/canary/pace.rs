@@ -45,7 +45,7 @@ impl Pace {
         let Some(last) = last.map(|last| last.min(now)) else { return now };
         let soonest = last.plus(self.burst);
         let asked = asked_at.filter(|asked| *asked > last).map(|asked| asked.max(soonest));
-        let burst = burst_until.filter(|until| soonest <= *until).map(|_| soonest);
+        let burst = burst_until.filter(|until| soonest < *until).map(|_| soonest);
         let idle = last.plus(self.idle);
         asked.into_iter().chain(burst).chain([idle]).min().unwrap_or(idle)
     }

@@ -4,6 +4,7 @@
 
 pub mod auth;
 mod batch;
+mod canaries;
 mod changes;
 mod check;
 mod document;
@@ -103,6 +104,7 @@ routes! {
     get "/v1/streams/{name}" => streams::show,
     post "/v1/streams/{name}/check" => check::check_now,
     get "/v1/streams/{name}/history" => history::show,
+    get "/v1/canaries" => canaries::show,
     put "/v1/users" => users::import,
     post "/v1/users/erase" => erase::erase,
     post "/v1/users/override" => overrides::decide,

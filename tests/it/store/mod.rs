@@ -40,7 +40,7 @@ macro_rules! on_both {
         }
     };
 }
-use on_both;
+pub(crate) use on_both;
 
 /// Text that has broken stores before: quotes, wide characters, both ends of the planes, what looks like syntax or a number.
 const ODD: [&str; 9] = [

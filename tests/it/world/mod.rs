@@ -16,7 +16,8 @@ use relaywatch::domain::stream::{Provider, Stream, StreamBook};
 use relaywatch::domain::time::Timestamp;
 use relaywatch::domain::verdict::{Answer, Desired, DesiredState, Moment, Question, Reason, Verdict, decide};
 use relaywatch::intake::{
-    Bounds, Context, Destination, Erasure, ErasureDone, FailingStreams, Intake, IntakeError, Receipt, Submission,
+    Bounds, CanaryBook, Context, Destination, Erasure, ErasureDone, FailingStreams, Intake, IntakeError, Receipt,
+    Submission,
 };
 use relaywatch::metrics::Metrics;
 use relaywatch::store::{Store, Tx};
@@ -229,6 +230,11 @@ impl World {
 
 /// A door of its own before the store, its worker running.
 pub fn door(store: &Store, clock: &Clock, keys: &[u32]) -> Intake {
+    door_with(store, clock, keys, |_| CanaryBook::default())
+}
+
+/// One that knows of canaries.
+pub fn door_with(store: &Store, clock: &Clock, keys: &[u32], canaries: impl Fn(&Keyring) -> CanaryBook) -> Intake {
     let roots: Vec<Root> = keys.iter().map(|&id| Root { id, secret: [id as u8; 32] }).collect();
     let destination = |name: &str, app: Option<&str>| Destination {
         name: name.into(),
@@ -236,15 +242,17 @@ pub fn door(store: &Store, clock: &Clock, keys: &[u32]) -> Intake {
         app: app.map(AppId::new),
         delivers: true,
     };
+    let keyring = Keyring::new(&roots).expect("keys");
+    let canaries = canaries(&keyring);
     let context = Context {
-        keyring: Arc::new(Keyring::new(&roots).expect("keys")),
+        keyring: Arc::new(keyring),
         streams: ArcSwap::from_pointee(StreamBook::new(streams())),
         policy_version: Policy::default().version(),
         policy: Policy::default(),
         index: Arc::default(),
         failing: FailingStreams::new(true),
         destinations: vec![destination(CRM, None), destination(SHOP, Some("shop"))],
-        canaries: relaywatch::intake::CanaryBook::default(),
+        canaries,
         random: relaywatch::app::random,
         clock: clock.clone(),
         metrics: Metrics::new(clock.now()).expect("metrics"),

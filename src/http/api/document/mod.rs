@@ -3,11 +3,13 @@
 //! The domain writes its own JSON and knows nothing of documents. These types repeat its shapes; a test reads what the domain writes with
 //! them, strictly, and finds nothing missing and nothing more.
 
+mod canaries;
 mod check;
 mod stream;
 mod users;
 mod verdict;
 
+pub(super) use canaries::Canaries;
 pub(super) use check::{Check, History, Known};
 pub(super) use stream::{Registered, Registrations, Shown};
 pub(super) use users::{Erased, Ruled, Tally, User, instants};

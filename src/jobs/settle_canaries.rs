@@ -1,0 +1,43 @@
+//! Settles what time alone decides of canaries, through intake: lost, unknown, uncertain after a crash, never begun.
+
+use std::time::Duration;
+
+use super::{Done, Job, Turn, Turning};
+use crate::intake::Intake;
+
+/// Canaries looked at in one transaction: more than are ever open at once.
+const BATCH: i64 = 5_000;
+
+/// The job.
+pub struct SettleCanaries {
+    intake: Intake,
+}
+
+impl SettleCanaries {
+    /// Settles through this door.
+    pub fn new(intake: Intake) -> Self {
+        Self { intake }
+    }
+}
+
+impl Job for SettleCanaries {
+    fn name(&self) -> &'static str {
+        "settle_canaries"
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    fn lease(&self) -> Option<Duration> {
+        Some(Duration::from_secs(120))
+    }
+
+    fn turn<'a>(&'a self, _: Turn<'a>) -> Turning<'a> {
+        Box::pin(async move {
+            let (looked_at, told) = self.intake.settle_canaries(BATCH).await?;
+            let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+            Ok(Done { counts: vec![("looked_at", count(looked_at)), ("told", count(told))], more: false })
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! The budget of an address holds whoever plans, and however often somebody asks.
+
+use std::time::Duration;
+
+use relaywatch::intake::Planned;
+
+use super::{door, plan, section};
+use crate::store::on_both;
+use crate::world::{DAY, HOUR, MINUTE, World};
+
+on_both! {
+    rounds_end_where_the_budget_ends_and_go_on_a_day_later,
+    replicas_that_plan_at_once_plan_one_round,
+    who_asks_gets_a_round_and_a_burst_gets_many,
+}
+
+async fn rounds_end_where_the_budget_ends_and_go_on_a_day_later(world: World) {
+    let section = section("daily = 3\nidle = '1h'");
+    let replicas = [door(&world, &section), door(&world, &section)];
+    for n in 1..=3 {
+        let rows = plan(&replicas[n % 2]).await;
+        assert_eq!(rows.iter().map(|row| row.round_n).collect::<Vec<_>>(), [n as i64; 3]);
+        assert!(
+            matches!(replicas[0].plan_round("news").await.unwrap(), Planned::NotBefore(at) if at == world.now().plus(HOUR))
+        );
+        world.pass(HOUR);
+    }
+    for replica in &replicas {
+        assert_eq!(replica.plan_round("news").await.unwrap(), Planned::NoRoom);
+        replica.ask_for_canaries("news", true).await.unwrap();
+        world.pass(2 * MINUTE);
+        assert_eq!(replica.plan_round("news").await.unwrap(), Planned::NoRoom, "asking opens no budget");
+    }
+    world.pass(DAY - 3 * HOUR + Duration::from_secs(600) - 4 * MINUTE);
+    assert_eq!(plan(&replicas[0]).await[0].round_n, 4);
+}
+
+async fn replicas_that_plan_at_once_plan_one_round(world: World) {
+    let section = section("");
+    let planning = (0..4).map(|_| {
+        let door = door(&world, &section);
+        tokio::spawn(async move { door.plan_round("news").await.unwrap() })
+    });
+    let mut rounds = 0;
+    for planned in planning.collect::<Vec<_>>() {
+        rounds += usize::from(matches!(planned.await.unwrap(), Planned::Round(_)));
+    }
+    assert_eq!(rounds, 1);
+}
+
+async fn who_asks_gets_a_round_and_a_burst_gets_many(world: World) {
+    let door = door(&world, &section(""));
+    plan(&door).await;
+    world.pass(MINUTE);
+    assert_eq!(
+        door.ask_for_canaries("news", false).await.unwrap(),
+        world.now().plus(MINUTE),
+        "never below the pace of a burst"
+    );
+    world.pass(MINUTE);
+    plan(&door).await;
+    world.pass(2 * MINUTE);
+    assert!(matches!(door.plan_round("news").await.unwrap(), Planned::NotBefore(_)), "one was asked for");
+    door.ask_for_canaries("news", true).await.unwrap();
+    for _ in 0..15 {
+        plan(&door).await;
+        world.pass(2 * MINUTE);
+    }
+    world.pass(2 * MINUTE);
+    assert!(matches!(door.plan_round("news").await.unwrap(), Planned::NotBefore(_)), "the burst is over");
+}

@@ -1,0 +1,60 @@
+//! Waiting: lost only when somebody looked, late when it comes after all.
+
+use super::{BEHIND, count, door, found, plan, read_mailbox, section, send, told};
+use crate::store::on_both;
+use crate::world::{HOUR, MINUTE, World};
+
+on_both! {
+    a_mailbox_that_cannot_be_read_makes_it_unknown_and_never_lost,
+    what_is_lost_may_still_come_late,
+    a_look_that_began_too_early_decides_nothing,
+}
+
+async fn a_mailbox_that_cannot_be_read_makes_it_unknown_and_never_lost(world: World) {
+    let door = door(&world, &section(""));
+    let rows = plan(&door).await;
+    let token = send(&door, &rows[0]).await;
+    let received = found(&world, &token);
+    world.pass(5 * HOUR);
+    let mut tx = world.store.write().await.unwrap();
+    tx.mailbox_is_unreadable(BEHIND, world.now(), "no route to it").await.unwrap();
+    tx.commit().await.unwrap();
+    door.settle_canaries(100).await.unwrap();
+    assert_eq!(told(&world, 1).await[0].1, "unknown");
+    assert_eq!(count(&world, "canary_lost").await, 0);
+    // It is read again: what lay there in time has arrived in time.
+    door.canaries_were_found(BEHIND, &[received]).await.unwrap();
+    read_mailbox(&world).await;
+    door.settle_canaries(100).await.unwrap();
+    assert_eq!(told(&world, 1).await[0].1, "arrived");
+    assert_eq!((count(&world, "canary_unknown").await, count(&world, "canary_lost").await), (1, 0));
+}
+
+async fn what_is_lost_may_still_come_late(world: World) {
+    let door = door(&world, &section("ceiling = '30m'"));
+    let rows = plan(&door).await;
+    let token = send(&door, &rows[0]).await;
+    world.pass(31 * MINUTE);
+    read_mailbox(&world).await;
+    for _ in 0..2 {
+        door.settle_canaries(100).await.unwrap();
+        assert_eq!(told(&world, 1).await[0].1, "lost");
+    }
+    assert_eq!(count(&world, "canary_lost").await, 1);
+    world.pass(HOUR);
+    door.canaries_were_found(BEHIND, &[found(&world, &token)]).await.unwrap();
+    door.settle_canaries(100).await.unwrap();
+    assert_eq!(told(&world, 1).await[0].1, "late");
+    assert_eq!(count(&world, "canary_late").await, 1);
+}
+
+async fn a_look_that_began_too_early_decides_nothing(world: World) {
+    let door = door(&world, &section("ceiling = '30m'"));
+    let rows = plan(&door).await;
+    send(&door, &rows[0]).await;
+    world.pass(30 * MINUTE);
+    read_mailbox(&world).await;
+    world.pass(MINUTE);
+    door.settle_canaries(100).await.unwrap();
+    assert_eq!(told(&world, 1).await[0].1, "unknown");
+}
