@@ -82,6 +82,7 @@ impl Core {
             index: Arc::default(),
             failing: FailingStreams::new(config.checks.enabled),
             destinations: jobs::destinations(&config),
+            daily: std::sync::Mutex::default(),
             canaries,
             random,
             clock: clock.clone(),

@@ -37,6 +37,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
+use crate::domain::daily_limit::DailyCounts;
 use crate::domain::event::Event;
 use crate::domain::ids::{AppId, TeamId};
 use crate::domain::keyring::Keyring;
@@ -129,6 +130,8 @@ pub struct Context {
     pub index: Arc<Index>,
     /// Where changes of users go.
     pub destinations: Vec<Destination>,
+    /// How much mail each relay address gets, as far as reports of this process tell.
+    pub daily: std::sync::Mutex<DailyCounts>,
     /// The canaries' routes.
     pub canaries: CanaryBook,
     /// Randomness, passed in like time.

@@ -28,6 +28,8 @@ pub struct Canaries {
     pub ceiling: Span,
     /// Canaries to one relay address in any 24 hours.
     pub daily: usize,
+    /// How long canaries stay in their mailboxes before we delete them.
+    pub keep: Span,
     /// Our own addresses, by name.
     pub addresses: Vec<NamedAddress>,
     /// The ways.
@@ -65,6 +67,9 @@ pub struct RouteSection {
     /// The `[[mailboxes]]` behind its addresses; a negative route has none.
     #[serde(default)]
     pub mailbox: Option<String>,
+    /// The header From; without it, `no-reply` at the stream's domain.
+    #[serde(default)]
+    pub from: Option<OwnAddress>,
     /// The names of the addresses it takes turns among.
     pub addresses: Vec<String>,
 }
@@ -77,6 +82,7 @@ impl Default for Canaries {
             burst_for: Span::secs(1_800),
             ceiling: Span::secs(1_800),
             daily: DAILY,
+            keep: Span::days(7),
             addresses: Vec::new(),
             routes: Vec::new(),
         }
@@ -109,6 +115,17 @@ impl Canaries {
         self.addresses.iter().find(|own| own.name == name).map(|own| &own.address.0)
     }
 
+    /// The header From of each route, by its name.
+    pub fn senders(&self, streams: &Streams) -> BTreeMap<String, Address> {
+        let sender = |route: &RouteSection| {
+            let own = route.from.as_ref().map(|from| from.0.clone());
+            let stream = streams.0.iter().find(|stream| stream.name == route.stream)?;
+            let from = own.or_else(|| Address::parse(&format!("no-reply@{}", stream.from_domain)))?;
+            Some((route.name.clone(), from))
+        };
+        self.routes.iter().filter_map(sender).collect()
+    }
+
     /// The routes, ready to go. One whose stream is not configured is left out; the check names it.
     pub fn routes(&self, streams: &Streams, keyring: &Keyring) -> Vec<Route> {
         let route = |section: &RouteSection| {
@@ -135,6 +152,10 @@ impl Canaries {
         for (i, route) in self.routes.iter().enumerate() {
             let known = streams.0.iter().any(|stream| stream.name == route.stream);
             findings.expect(known, &format!("canaries.routes.{i}.stream"), "is not among [[streams]]");
+            let of_stream = streams.0.iter().find(|stream| stream.name == route.stream);
+            let from = route.from.as_ref().map(|from| from.0.domain());
+            let fits = from.is_none_or(|domain| of_stream.is_none_or(|s| s.from_domain.eq_ignore_ascii_case(domain)));
+            findings.expect(fits, &format!("canaries.routes.{i}.from"), "is not at the stream's from_domain");
         }
     }
 
@@ -148,6 +169,9 @@ impl Canaries {
         ] {
             findings.expect(span >= least && span <= day, field, format!("must be from {least} to {day}"));
         }
+        let (least, most) = (Span::days(1), Span::days(365));
+        let fits = self.keep >= least && self.keep <= most;
+        findings.expect(fits, "keep", format!("must be from {least} to {most}"));
         let fits = (1..=DAILY).contains(&self.daily);
         findings.expect(
             fits,

@@ -5,6 +5,7 @@ pub mod bounce;
 pub mod breaker;
 pub mod canary;
 pub mod cell;
+pub mod daily_limit;
 pub mod delivery;
 pub mod dkim;
 pub mod dmarc;

@@ -9,6 +9,7 @@ use super::touched::Touched;
 use super::worker::Part;
 use super::{Context, Receipt, canary_reports, desired, erased, reveal, subjects};
 use crate::domain::address::Address;
+use crate::domain::event::Kind;
 use crate::domain::ids::{AddressKey, EventKey, Sub, TeamId};
 use crate::domain::record::{Join, SubjectRecord};
 use crate::domain::time::Timestamp;
@@ -65,6 +66,7 @@ pub(super) async fn write(
     tx.commit().await?;
     // Before anybody is answered: who asks after his 200 gets an answer that knows of it.
     context.index.apply(&commit, now);
+    count_daily(context, numbered.iter().map(|(_, p)| *p));
     for (source, kind, scope) in told {
         context.metrics.intake.events_total.inc([&source, &kind, &scope]);
     }
@@ -72,6 +74,17 @@ pub(super) async fn write(
         receipt.head = head;
     }
     Ok(receipts)
+}
+
+/// Counts what the relay took, against what it takes in a day. By the reports: whoever else mails an address is not seen.
+fn count_daily<'a>(context: &Context, taken: impl Iterator<Item = &'a Prepared>) {
+    let mut daily = context.daily.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for p in taken.filter(|p| p.row.kind == Kind::Delivered && !p.row.stale) {
+        let relayed = p.address.as_ref().filter(|(_, address)| address.on_relay_domain());
+        if relayed.is_some_and(|(key, _)| daily.add(*key, p.row.occurred_at)) {
+            context.metrics.intake.relay_addresses_near_daily_limit_total.inc([]);
+        }
+    }
 }
 
 /// The identities of the group nobody has sent before.

@@ -2,6 +2,8 @@
 
 mod budget;
 mod crash;
+mod drill;
+mod matrix;
 mod reports;
 mod tokens;
 mod waiting;

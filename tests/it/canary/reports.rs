@@ -79,3 +79,15 @@ async fn a_report_that_could_be_about_two_is_about_none(mut world: World) {
         assert_eq!(told(&world, n).await[0].1, "accepted");
     }
 }
+
+#[tokio::test]
+async fn an_address_that_comes_near_apples_limit_is_counted_and_not_named() {
+    let world = World::new().await;
+    let told: Vec<_> = (0..79).map(|n| delivered(crate::world::ANN).by(NEWS).identity(&n.to_string())).collect();
+    world.receive_all(&told).await;
+    world.receive_all(&told).await;
+    let metrics = &world.intake.context().metrics;
+    assert_eq!(metrics.intake.relay_addresses_near_daily_limit_total.get([]), 0, "repetitions do not count");
+    world.receive(delivered(crate::world::ANN).by(NEWS)).await;
+    assert_eq!(metrics.intake.relay_addresses_near_daily_limit_total.get([]), 1);
+}

@@ -209,6 +209,7 @@ fn door(means: &Means, metrics: &Metrics, destinations: &[Destination]) -> Intak
         policy: Policy::default(),
         index: Arc::default(),
         failing: intake::FailingStreams::new(true),
+        daily: std::sync::Mutex::default(),
         canaries: intake::CanaryBook::default(),
         destinations: destinations.iter().map(intake::Destination::from).collect(),
         random,

@@ -252,6 +252,7 @@ pub fn door_with(store: &Store, clock: &Clock, keys: &[u32], canaries: impl Fn(&
         index: Arc::default(),
         failing: FailingStreams::new(true),
         destinations: vec![destination(CRM, None), destination(SHOP, Some("shop"))],
+        daily: std::sync::Mutex::default(),
         canaries,
         random: relaywatch::app::random,
         clock: clock.clone(),

@@ -54,18 +54,22 @@ mod tests {
     use serde::de::DeserializeOwned;
     use serde_json::Value;
 
+    use super::canaries::Canaries;
     use super::check::Check;
     use super::stream::Registration;
     use super::users::{Erased, Tally};
     use super::verdict::Verdict;
+    use crate::domain::canary::{Negative, Part, Role};
     use crate::domain::event::Kind;
+    use crate::domain::event::Scope;
     use crate::domain::finding::{Code, State};
+    use crate::domain::ids::TeamId;
     use crate::domain::ids::{AppId, Esp, StreamName};
     use crate::domain::posture::{Apple, AppleVerdict, CheckReport, Posture, Status};
     use crate::domain::stream::Stream;
     use crate::domain::time::Timestamp;
     use crate::domain::verdict::{self, Answer, Limit, Proof, Reach, Reason};
-    use crate::intake::ErasureDone;
+    use crate::intake::{self, ErasureDone, Matrix, RoundStanding, RouteStanding};
     use crate::sources::import;
     use crate::sources::written::Wrong;
 
@@ -127,11 +131,68 @@ mod tests {
             seconds: 0.25,
         };
         expect_shape::<Check>(&report);
+        expect_shape::<Canaries>(&canaries(at));
         expect_shape::<Erased>(&ErasureDone { addresses: 1, subjects: 2, head: 3 });
         let mut tally = import::Tally::default();
         tally.reject(import::LineError::new(1, Wrong::field("sub", "is missing")));
         tally.reject(import::LineError::too_long(2, 10));
         expect_shape::<Tally>(&tally);
+    }
+
+    /// A route of which everything is known, and one of which nothing is.
+    fn canaries(at: Timestamp) -> Matrix {
+        let refused = intake::Refused {
+            rule: "apple.user_not_found".into(),
+            kind: Kind::HardBounce,
+            scope: Scope::Recipient,
+            code: Some(550),
+            status: Some("5.1.1".into()),
+            text: Some("550 5.1.1 <recipient>: user does not exist".into()),
+        };
+        let route = RouteStanding {
+            route: "news".into(),
+            role: Role::Production,
+            stream: StreamName::new("news"),
+            team: TeamId::new("T"),
+            mailbox: Some("behind".into()),
+            mailbox_read_at: Some(at),
+            mailbox_error: Some("no answer".into()),
+            state: Some("refused"),
+            sent_at: Some(at),
+            arrived_at: Some(at),
+            seconds: Some(2.5),
+            refused: Some(refused),
+            states: vec!["refused", "arrived"],
+            timeout_seconds: 1_800.0,
+            learned: false,
+            last_arrived_at: Some(at),
+        };
+        let bare = RouteStanding {
+            mailbox: None,
+            mailbox_read_at: None,
+            mailbox_error: None,
+            state: None,
+            sent_at: None,
+            arrived_at: None,
+            seconds: None,
+            refused: None,
+            states: Vec::new(),
+            last_arrived_at: None,
+            ..route.clone()
+        };
+        let round = RoundStanding {
+            round: "news".into(),
+            n: 7,
+            next_at: at,
+            burst_until: Some(at),
+            rounds_left: 12,
+            broken: Part::Relay,
+            because: Part::Relay.because(),
+            negative: Negative::Refused,
+            told_by: Some(6),
+            routes: vec![route, bare],
+        };
+        Matrix { as_of: at, rounds: vec![round] }
     }
 
     #[test]
