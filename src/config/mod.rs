@@ -18,6 +18,8 @@ pub mod keys;
 pub mod limits;
 mod load;
 pub mod log;
+pub mod mail_server;
+pub mod mailboxes;
 pub mod policy;
 pub mod retention;
 pub mod secret;
@@ -27,6 +29,7 @@ pub mod size;
 pub mod sparkpost;
 pub mod store;
 pub mod streams;
+pub mod submissions;
 pub mod target_url;
 pub mod teams;
 pub mod tee;
@@ -105,6 +108,10 @@ sections! {
         dns: dns::Dns,
         /// When the streams' DNS records are looked at.
         checks: checks::Checks,
+        /// The servers that take our canaries.
+        submissions: submissions::Submissions,
+        /// Where canaries should arrive.
+        mailboxes: mailboxes::Mailboxes,
         /// How long what is kept.
         retention: retention::Retention,
     }

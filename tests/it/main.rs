@@ -18,6 +18,7 @@ mod explain;
 mod feeds;
 mod jobs;
 mod lifeline;
+mod mail;
 mod many_streams;
 mod outputs;
 mod overload;
