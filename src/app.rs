@@ -1,5 +1,6 @@
 //! The wiring: the only room that names every concrete type. [`Core`] is what commands and daemon share; [`serve()`] is the daemon.
 
+mod canaries;
 pub mod explain;
 mod jobs;
 mod keys;
@@ -25,7 +26,7 @@ use crate::config::Config;
 use crate::config::store::Backend;
 use crate::domain::stream::{Stream, StreamBook};
 use crate::http::api::auth::{Scope, mint};
-use crate::intake::{Bounds, CanaryBook, Context, FailingStreams, Intake};
+use crate::intake::{Bounds, Context, FailingStreams, Intake};
 use crate::metrics::Metrics;
 use crate::store::{Store, TokenRow, with_registered};
 
@@ -73,7 +74,7 @@ impl Core {
         let embedded = config.store.url.backend() == Backend::Sqlite;
         let keyring = keys::load(&key_file(&config), embedded, random)?;
         let streams = StreamBook::new(all_streams(&config, &store).await?);
-        let canaries = CanaryBook::new(config.canaries.routes(&config.streams, &keyring), &config.canaries);
+        let canaries = canaries::book(&config, &keyring);
         let context = Arc::new(Context {
             keyring: Arc::new(keyring),
             streams: ArcSwap::from_pointee(streams),

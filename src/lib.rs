@@ -22,6 +22,7 @@
 //! | [`http`] | the listeners: hooks, API, operations |
 //! | [`app`] | the wiring: the only room that names every concrete type; the daemon itself |
 //! | [`dns`] | asks what the judges want to know of the DNS: one snapshot per look, every question once |
+//! | [`mail`] | sends canaries by SMTP, and reads mailboxes by IMAP or from a Maildir |
 //! | [`cli`] | one file per command; the demo and its loopback world |
 //! | [`config`] | one struct per section; unknown keys are refused, an error names its field |
 //! | [`clock`], [`shutdown`], [`metrics`], [`logging`] | services: time, the way to stop, counters, the sealed log |
@@ -33,8 +34,7 @@
 //! ```
 //!
 //! A room uses rooms further right, none beside it. The services may be used by all but `domain`. `outputs` says how decisions
-//! go out, `jobs` is leased and scheduled work, `mail` sends and reads probes; a room of these that has
-//! no folder is not built yet. Three consequences are worth knowing:
+//! go out, `jobs` is leased and scheduled work. Three consequences are worth knowing:
 //!
 //! - `domain` has no input or output, no clock, no async. Time, randomness and facts are arguments, so every judgement can be
 //!   tested by giving it facts, and replayed.
@@ -105,6 +105,7 @@ pub mod index;
 pub mod intake;
 pub mod jobs;
 pub mod logging;
+pub mod mail;
 pub mod metrics;
 pub mod outputs;
 pub mod shutdown;

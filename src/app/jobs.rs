@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::Core;
+use super::{Core, canaries};
 use crate::config::Config;
 use crate::dns::Resolvers;
 use crate::intake::Destination;
 use crate::jobs::{
-    CanaryGauges, CheckDomains, CheckGauges, DeliverOutbox, JobMetrics, Means, OutboxGauges, OutboxMetrics,
-    OutboxWatch, Outgoing, PassOnTee, Prune, Scheduler, SettleCanaries, SettleHolds, TeeMetrics, start_deliveries,
-    watch_canaries, watch_checks, watch_tee,
+    CanaryGauges, CheckDomains, CheckGauges, CollectCanaries, DeliverOutbox, JobMetrics, Means, OutboxGauges,
+    OutboxMetrics, OutboxWatch, Outgoing, PassOnTee, Prune, Scheduler, SendCanaries, SettleCanaries, SettleHolds,
+    TeeMetrics, start_deliveries, watch_canaries, watch_checks, watch_tee,
 };
 use crate::outputs::system_lookup;
 
@@ -43,7 +43,12 @@ pub(super) async fn scheduler(core: &Core, resolvers: &Resolvers) -> anyhow::Res
     }
     watch_checks(means.clone(), &core.intake, CheckGauges::register(registry)?, &core.metrics);
     if !config.canaries.routes.is_empty() {
-        scheduler = scheduler.every(Arc::new(SettleCanaries::new(core.intake.clone())));
+        let (clock, keep) = (core.clock.clone(), config.canaries.keep.get());
+        let collect = CollectCanaries::new(core.intake.clone(), clock, canaries::mailboxes(core)?, keep);
+        scheduler = scheduler
+            .every(Arc::new(SendCanaries::new(core.intake.clone(), canaries::post(core)?)))
+            .every(Arc::new(collect))
+            .every(Arc::new(SettleCanaries::new(core.intake.clone())));
         watch_canaries(means.clone(), &core.intake, CanaryGauges::register(registry)?, &core.metrics);
     }
     let outbox = OutboxMetrics::register(registry)?;

@@ -1,14 +1,15 @@
 //! `[canaries]`: mail of our own to our own relay addresses: by which ways, how often, and that the numbers can work.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::duration::Span;
 use super::findings::{Findings, Section};
-use super::secret::Secret;
+use super::mail_server::MailAddress;
+use super::mailboxes::Mailboxes;
 use super::streams::Streams;
+use super::submissions::Submissions;
 use crate::domain::address::Address;
 use crate::domain::canary::{DAILY, Pace, Role, Route, RouteKey};
 use crate::domain::ids::{Esp, StreamName};
@@ -43,12 +44,8 @@ pub struct NamedAddress {
     /// Its name.
     pub name: String,
     /// The address.
-    pub address: OwnAddress,
+    pub address: MailAddress,
 }
-
-/// A mail address as configured, a secret like any: text, `{ file = "path" }` or `{ env = "NAME" }`. `Debug` shows nothing.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct OwnAddress(pub Address);
 
 /// One way of sending to one mailbox.
 #[derive(Debug, Clone, Deserialize)]
@@ -69,7 +66,7 @@ pub struct RouteSection {
     pub mailbox: Option<String>,
     /// The header From; without it, `no-reply` at the stream's domain.
     #[serde(default)]
-    pub from: Option<OwnAddress>,
+    pub from: Option<MailAddress>,
     /// The names of the addresses it takes turns among.
     pub addresses: Vec<String>,
 }
@@ -86,21 +83,6 @@ impl Default for Canaries {
             addresses: Vec::new(),
             routes: Vec::new(),
         }
-    }
-}
-
-impl fmt::Debug for OwnAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<address>")
-    }
-}
-
-impl<'de> Deserialize<'de> for OwnAddress {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = Secret::deserialize(deserializer)?;
-        let address =
-            Address::parse(written.expose()).ok_or_else(|| serde::de::Error::custom("not one mail address"))?;
-        Ok(Self(address))
     }
 }
 
@@ -147,9 +129,20 @@ impl Canaries {
         self.routes.iter().filter_map(route).collect()
     }
 
-    /// What only other sections can tell: that the streams are there.
-    pub fn check_streams(&self, streams: &Streams, findings: &mut Findings) {
+    /// What only other sections can tell: that what the routes name is there.
+    pub fn check_names(
+        &self,
+        streams: &Streams,
+        submissions: &Submissions,
+        mailboxes: &Mailboxes,
+        findings: &mut Findings,
+    ) {
         for (i, route) in self.routes.iter().enumerate() {
+            let taken = submissions.0.iter().any(|submission| submission.name == route.submission);
+            findings.expect(taken, &format!("canaries.routes.{i}.submission"), "is not among [[submissions]]");
+            let named = |name: &String| mailboxes.0.iter().any(|mailbox| mailbox.name == *name);
+            let found = route.mailbox.as_ref().is_none_or(named);
+            findings.expect(found, &format!("canaries.routes.{i}.mailbox"), "is not among [[mailboxes]]");
             let known = streams.0.iter().any(|stream| stream.name == route.stream);
             findings.expect(known, &format!("canaries.routes.{i}.stream"), "is not among [[streams]]");
             let of_stream = streams.0.iter().find(|stream| stream.name == route.stream);
@@ -185,7 +178,7 @@ impl Canaries {
         for (i, own) in self.addresses.iter().enumerate() {
             findings.expect(is_name(&own.name), &format!("addresses.{i}.name"), NAME);
             findings.expect(names.insert(&own.name), &format!("addresses.{i}.name"), "names two addresses");
-            findings.expect(seen.insert(&own.address), &format!("addresses.{i}.address"), "has two names");
+            findings.expect(seen.insert(&own.address.0), &format!("addresses.{i}.address"), "has two names");
         }
     }
 
@@ -318,7 +311,7 @@ mod tests {
         assert!(!shown.contains('@') && !shown.contains("canary-one"), "{shown}");
         let refused =
             toml::from_str::<Canaries>("[[addresses]]\nname = 'x'\naddress = 'nobody'").unwrap_err().to_string();
-        assert!(refused.contains("not one mail address"), "{refused}");
+        assert!(refused.contains("is not a mail address"), "{refused}");
     }
 
     #[test]

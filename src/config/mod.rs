@@ -19,6 +19,8 @@ pub mod keys;
 pub mod limits;
 mod load;
 pub mod log;
+pub mod mail_server;
+pub mod mailboxes;
 pub mod policy;
 pub mod retention;
 pub mod secret;
@@ -28,6 +30,7 @@ pub mod size;
 pub mod sparkpost;
 pub mod store;
 pub mod streams;
+pub mod submissions;
 pub mod target_url;
 pub mod teams;
 pub mod tee;
@@ -106,6 +109,10 @@ sections! {
         dns: dns::Dns,
         /// When the streams' DNS records are looked at.
         checks: checks::Checks,
+        /// The servers that take our canaries.
+        submissions: submissions::Submissions,
+        /// Where canaries should arrive.
+        mailboxes: mailboxes::Mailboxes,
         /// Mail of our own to our own relay addresses.
         canaries: canaries::Canaries,
         /// How long what is kept.
@@ -145,7 +152,7 @@ impl Config {
         for (i, stream) in self.streams.0.iter().enumerate() {
             findings.expect(known(&stream.team), &format!("streams.{i}.team"), "is not among [[teams]]");
         }
-        self.canaries.check_streams(&self.streams, findings);
+        self.canaries.check_names(&self.streams, &self.submissions, &self.mailboxes, findings);
         for (i, destination) in self.destinations.0.iter().enumerate() {
             let field = |key| format!("destinations.{i}.{key}");
             findings.expect(known(&destination.team), &field("team"), "is not among [[teams]]");

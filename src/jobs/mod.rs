@@ -7,22 +7,26 @@ mod attempt;
 mod canary_gauges;
 mod check_domains;
 mod check_gauges;
+mod collect_canaries;
 mod deliver_outbox;
 mod outbox_gauges;
 mod pass_on_tee;
 mod prune;
 mod scheduler;
+mod send_canaries;
 mod settle_canaries;
 mod settle_holds;
 
 pub use canary_gauges::{CanaryGauges, watch_canaries};
 pub use check_domains::CheckDomains;
 pub use check_gauges::{CheckGauges, watch_checks};
+pub use collect_canaries::CollectCanaries;
 pub use deliver_outbox::{DeliverOutbox, OutboxMetrics, Outgoing, start_deliveries};
 pub use outbox_gauges::{OutboxGauges, OutboxWatch};
 pub use pass_on_tee::{PassOnTee, TeeMetrics, watch_tee};
 pub use prune::Prune;
 pub use scheduler::{JobMetrics, Scheduler, Turned};
+pub use send_canaries::{Post, SendCanaries};
 pub use settle_canaries::SettleCanaries;
 pub use settle_holds::SettleHolds;
 

@@ -19,6 +19,7 @@ mod explain;
 mod feeds;
 mod jobs;
 mod lifeline;
+mod mail;
 mod many_streams;
 mod outputs;
 mod overload;

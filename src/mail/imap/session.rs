@@ -1,0 +1,260 @@
+//! One IMAP session (RFC 3501), command by command. Every command ends with its own OK, or fails: what is missing from an
+//! answer that broke off must not look like a mailbox without it.
+
+use std::sync::Arc;
+
+use async_imap::imap_proto::{AttributeValue, Capability, MailboxDatum, NameAttribute, Response, ResponseCode, Status};
+use async_imap::{Client, Session as Inner};
+use rustls::ClientConfig;
+
+use super::super::link::{self, Fault, Link};
+use super::super::mailbox::Unreadable;
+use crate::config::mail_server::{Login, MailServer, MailTls};
+
+/// How many bytes may be read in answer to a command that asks for little.
+const ALLOWANCE: usize = 1 << 20;
+/// How many bytes a search may list. About as many as a million messages take.
+const SEARCH: usize = 16 << 20;
+
+/// A session that has logged in.
+pub(super) struct Session {
+    inner: Inner<Link>,
+    /// Whether the server tells of news (RFC 2177), and can delete by UID (RFC 4315).
+    pub(super) idle: bool,
+    uidplus: bool,
+}
+
+/// A folder as it was opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Opened {
+    pub(super) validity: u32,
+    pub(super) exists: u32,
+    pub(super) uid_next: Option<u32>,
+}
+
+/// A message, or its beginning.
+#[derive(Debug)]
+pub(super) struct Mail {
+    pub(super) uid: u32,
+    pub(super) received: Option<String>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Connects and logs in.
+pub(super) async fn open(server: &MailServer, login: &Login, tls: &Arc<ClientConfig>) -> Result<Session, Unreadable> {
+    let link = link::connect(server, tls, ALLOWANCE).await.map_err(fault)?;
+    let mut client = greeted(link).await?;
+    if server.tls == MailTls::Starttls {
+        client.run_command_and_check_ok("STARTTLS", None).await.map_err(|error| match error {
+            async_imap::error::Error::No(_) | async_imap::error::Error::Bad(_) => fault(Fault::NoStarttls),
+            other => failed("STARTTLS", &other),
+        })?;
+        // What was said in the clear behind the answer goes with the old buffer. There is no second greeting.
+        client = Client::new(client.into_inner().encrypt(&server.host, tls).await.map_err(fault)?);
+    }
+    let login = client.login(login.username.expose(), login.password.expose()).await;
+    let inner = login.map_err(|(error, _)| failed("the login", &error))?;
+    let mut session = Session { inner, idle: false, uidplus: false };
+    let (mut idle, mut uidplus) = (false, false);
+    let capabilities = session.command("CAPABILITY", ALLOWANCE, |response| {
+        if let Response::Capabilities(list) = response {
+            let has =
+                |name: &str| list.iter().any(|c| matches!(c, Capability::Atom(a) if a.eq_ignore_ascii_case(name)));
+            idle |= has("IDLE");
+            uidplus |= has("UIDPLUS");
+        }
+    });
+    capabilities.await?;
+    (session.idle, session.uidplus) = (idle, uidplus);
+    Ok(session)
+}
+
+async fn greeted(link: Link) -> Result<Client<Link>, Unreadable> {
+    let mut client = Client::new(link);
+    match client.read_response().await {
+        Ok(Some(said)) => match said.parsed() {
+            Response::Data { status: Status::Ok, .. } => Ok(client),
+            _ => Err(Unreadable::new("the server greets with a refusal")),
+        },
+        Ok(None) => Err(fault(Fault::Broken)),
+        Err(error) => Err(lost("the greeting", &error)),
+    }
+}
+
+impl Session {
+    /// Runs a command and hands on every untagged response. `name` stands in what is told of a failure.
+    async fn command(
+        &mut self,
+        command: &str,
+        allowance: usize,
+        mut each: impl FnMut(&Response<'_>),
+    ) -> Result<(), Unreadable> {
+        let name = command.split(' ').find(|word| *word != "UID").unwrap_or_default().to_owned();
+        self.inner.get_mut().allow(allowance);
+        let id = self.inner.run_command(command).await.map_err(|e| failed(&name, &e))?;
+        loop {
+            let said = self.inner.read_response().await.map_err(|e| lost(&name, &e))?;
+            match said.ok_or_else(|| fault(Fault::Broken))?.parsed() {
+                Response::Done { tag, status, .. } if *tag == id => {
+                    return match status {
+                        Status::Ok => Ok(()),
+                        _ => Err(Unreadable::new(format!("the server refused {name}"))),
+                    };
+                }
+                Response::Data { status: Status::Bye, .. } => {
+                    return Err(Unreadable::new("the server takes its leave"));
+                }
+                other => each(other),
+            }
+        }
+    }
+
+    /// The folder that the server marks as that for spam (RFC 6154), if it marks one.
+    pub(super) async fn junk(&mut self) -> Result<Option<String>, Unreadable> {
+        let mut junk = None;
+        self.command("LIST \"\" \"*\"", ALLOWANCE, |response| {
+            if let Response::MailboxData(MailboxDatum::List(folder)) = response
+                && folder.name_attributes.iter().any(|attribute| matches!(attribute, NameAttribute::Junk))
+                && junk.is_none()
+            {
+                junk = Some(folder.name.to_string());
+            }
+        })
+        .await?;
+        Ok(junk)
+    }
+
+    /// Opens a folder, to change it or only to read.
+    pub(super) async fn select(&mut self, folder: &str, change: bool) -> Result<Opened, Unreadable> {
+        let mut opened = Opened::default();
+        let verb = if change { "SELECT" } else { "EXAMINE" };
+        self.command(&format!("{verb} {}", quoted(folder)), ALLOWANCE, |response| match response {
+            Response::MailboxData(MailboxDatum::Exists(n)) => opened.exists = *n,
+            Response::Data { status: Status::Ok, outcome } => match outcome.code {
+                Some(ResponseCode::UidValidity(n)) => opened.validity = n,
+                Some(ResponseCode::UidNext(n)) => opened.uid_next = Some(n),
+                _ => (),
+            },
+            _ => (),
+        })
+        .await?;
+        Ok(opened)
+    }
+
+    /// The least number in the folder of the messages that came on that day or later; `None` when there are none.
+    pub(super) async fn first_since(&mut self, day: &str) -> Result<Option<u32>, Unreadable> {
+        let mut least: Option<u32> = None;
+        self.command(&format!("SEARCH SINCE {day}"), SEARCH, |response| {
+            if let Response::MailboxData(MailboxDatum::Search(numbers)) = response {
+                least = numbers.iter().copied().chain(least).min();
+            }
+        })
+        .await?;
+        Ok(least)
+    }
+
+    /// The UID of the message with that number. `None` when it has gone.
+    pub(super) async fn uid_at(&mut self, number: u32) -> Result<Option<u32>, Unreadable> {
+        let mut uid = None;
+        self.command(&format!("FETCH {number} (UID)"), ALLOWANCE, |response| {
+            if let Response::Fetch(at, attributes) = response
+                && *at == number
+            {
+                uid = attributes.iter().find_map(|a| if let AttributeValue::Uid(uid) = a { Some(*uid) } else { None });
+            }
+        })
+        .await?;
+        Ok(uid)
+    }
+
+    /// The beginnings of messages, `limit` bytes of each; `set` as in `FETCH 3:9` or `UID FETCH 17`. Marks none as read.
+    /// `each` sees one at a time.
+    pub(super) async fn fetch(
+        &mut self,
+        set: &str,
+        limit: usize,
+        count: usize,
+        mut each: impl FnMut(Mail),
+    ) -> Result<(), Unreadable> {
+        let allowance = ALLOWANCE + count * (limit + 1024);
+        let command = format!("{set} (UID INTERNALDATE BODY.PEEK[]<0.{limit}>)");
+        self.command(&command, allowance, |response| {
+            let Response::Fetch(_, attributes) = response else { return };
+            let mut mail = Mail { uid: 0, received: None, bytes: Vec::new() };
+            for attribute in attributes {
+                match attribute {
+                    AttributeValue::Uid(uid) => mail.uid = *uid,
+                    AttributeValue::InternalDate(date) => mail.received = Some(date.to_string()),
+                    AttributeValue::BodySection { section: None, data: Some(data), .. } => {
+                        mail.bytes = data.get(..limit).unwrap_or(data).to_vec();
+                    }
+                    _ => (),
+                }
+            }
+            // A server may tell of flags by itself, without a UID.
+            if mail.uid != 0 {
+                each(mail);
+            }
+        })
+        .await
+    }
+
+    /// Marks a message as deleted, and removes it where that can be done to it alone: a plain EXPUNGE would remove what
+    /// somebody else has marked.
+    pub(super) async fn delete(&mut self, uid: u32) -> Result<(), Unreadable> {
+        self.command(&format!("UID STORE {uid} +FLAGS.SILENT (\\Deleted)"), ALLOWANCE, |_| ()).await?;
+        if self.uidplus {
+            self.command(&format!("UID EXPUNGE {uid}"), ALLOWANCE, |_| ()).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the server tells of something. The caller bounds the time, and drops the session.
+    pub(super) async fn told(&mut self) -> Result<(), Unreadable> {
+        self.inner.get_mut().allow(ALLOWANCE);
+        self.inner.run_command("IDLE").await.map_err(|e| failed("IDLE", &e))?;
+        loop {
+            let said = self.inner.read_response().await.map_err(|e| lost("IDLE", &e))?;
+            match said.ok_or_else(|| fault(Fault::Broken))?.parsed() {
+                Response::MailboxData(MailboxDatum::Exists(_) | MailboxDatum::Recent(_)) => return Ok(()),
+                Response::Done { .. } => return Err(Unreadable::new("the server refused IDLE")),
+                Response::Data { status: Status::Bye, .. } => {
+                    return Err(Unreadable::new("the server takes its leave"));
+                }
+                _ => (),
+            }
+        }
+    }
+
+    /// Takes leave. Whether the server answers does not matter.
+    pub(super) async fn leave(mut self) {
+        let _ = self.inner.run_command("LOGOUT").await;
+    }
+}
+
+/// A quoted string (RFC 3501 section 4.3). The configuration lets only printable ASCII through.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn fault(fault: Fault) -> Unreadable {
+    Unreadable::new(fault.to_string())
+}
+
+fn lost(name: &str, error: &std::io::Error) -> Unreadable {
+    match error.kind() {
+        // What cannot be understood as IMAP comes as this too, and its text quotes the server.
+        std::io::ErrorKind::Other => Unreadable::new(format!("the answer to {name} makes no sense")),
+        _ => Unreadable::new(format!("{}, at {name}", link::broken(error))),
+    }
+}
+
+fn failed(name: &str, error: &async_imap::error::Error) -> Unreadable {
+    use async_imap::error::Error;
+    match error {
+        Error::No(_) | Error::Bad(_) => Unreadable::new(format!("the server refused {name}")),
+        Error::Io(error) => lost(name, error),
+        Error::ConnectionLost => fault(Fault::Broken),
+        _ => Unreadable::new(format!("the answer to {name} makes no sense")),
+    }
+}

@@ -1,0 +1,259 @@
+//! A mailbox in a folder of this machine (Maildir and its subfolders, Maildir++): what a delivery agent left in `new` and `cur`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+
+use super::arrival;
+use super::mailbox::{Collected, Cursor, Folder, Found, Mark, News, Place, Spot, Unreadable};
+use super::trust::Unusable;
+use crate::clock::{Clock, Stopwatch};
+use crate::config::mailboxes::MailboxSection;
+use crate::domain::time::Timestamp;
+
+/// The subfolders that are for spam unless another is named.
+const SPAM: [&str; 2] = [".Junk", ".Spam"];
+/// How far before the cursor is looked again: a file may become visible after a younger one.
+const OVERLAP: Duration = Duration::from_secs(60);
+/// How often the folders are looked at while waiting for news.
+const TICK: Duration = Duration::from_millis(500);
+
+/// The mailbox. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Maildir(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    folders: Vec<String>,
+    spam: Option<String>,
+    authserv_id: Option<String>,
+    deadline: Duration,
+    look_back: Duration,
+    read_limit: u64,
+    clock: Clock,
+}
+
+impl Maildir {
+    pub(super) fn new(section: &MailboxSection, clock: Clock) -> Result<Self, Unusable> {
+        let missing = || Unusable(format!("mailboxes {:?}.path: is missing", section.name));
+        Ok(Self(Arc::new(Inner {
+            path: section.path.clone().ok_or_else(missing)?,
+            folders: section.folders.clone(),
+            spam: section.spam_folder.clone(),
+            authserv_id: section.authserv_id.clone(),
+            deadline: section.timeout.get(),
+            look_back: section.look_back.get(),
+            read_limit: u64::try_from(section.read_limit.get()).unwrap_or(u64::MAX),
+            clock,
+        })))
+    }
+
+    pub(super) async fn collect(&self, cursor: &Cursor) -> Result<Collected, Unreadable> {
+        let cursor = cursor.clone();
+        self.apart(move |inner| inner.collect(&cursor)).await
+    }
+
+    pub(super) async fn wait_for_news(&self, cursor: &Cursor, limit: Duration) -> Result<News, Unreadable> {
+        let since = Stopwatch::start();
+        loop {
+            let marks = cursor.clone();
+            if self.apart(move |inner| inner.has_news(&marks)).await? {
+                return Ok(News::Maybe);
+            }
+            let left = limit.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                return Ok(News::Nothing);
+            }
+            tokio::time::sleep(left.min(TICK)).await;
+        }
+    }
+
+    pub(super) async fn tidy(&self, places: &[Place], before: Timestamp) -> Result<usize, Unreadable> {
+        let places = places.to_vec();
+        self.apart(move |inner| inner.tidy(&places, before)).await
+    }
+
+    /// Does what may block on a thread for that. A disk that hangs keeps the thread, and not the caller.
+    async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, Unreadable> + Send + 'static,
+    ) -> Result<T, Unreadable> {
+        let inner = Arc::clone(&self.0);
+        let deadline = inner.deadline;
+        let running = spawn_blocking(move || work(&inner));
+        match tokio::time::timeout(deadline, running).await {
+            Ok(done) => done.unwrap_or_else(|_| Err(Unreadable::new("reading it failed"))),
+            Err(_) => Err(Unreadable::late(deadline)),
+        }
+    }
+}
+
+impl Inner {
+    /// The folders that are read, by where they lie below the path, with their names and kinds.
+    fn folders(&self) -> Vec<(PathBuf, String, Folder)> {
+        let mut found: Vec<(PathBuf, String, Folder)> = Vec::new();
+        let mut add = |name: &str, kind: Folder| {
+            let below = match kind {
+                Folder::Inbox => PathBuf::new(),
+                _ => PathBuf::from(format!(".{}", name.trim_start_matches('.'))),
+            };
+            if !found.iter().any(|(known, ..)| *known == below) {
+                found.push((below, name.to_owned(), kind));
+            }
+        };
+        let is_spam = |name: &str| match &self.spam {
+            Some(spam) => name.trim_start_matches('.') == spam.trim_start_matches('.'),
+            None => SPAM.contains(&format!(".{}", name.trim_start_matches('.')).as_str()),
+        };
+        for name in &self.folders {
+            let kind = if name.eq_ignore_ascii_case("INBOX") { Folder::Inbox } else { Folder::Other };
+            add(name, if is_spam(name) { Folder::Spam } else { kind });
+        }
+        match &self.spam {
+            Some(name) => add(name, Folder::Spam),
+            None => {
+                for name in SPAM.into_iter().filter(|name| self.path.join(name).is_dir()) {
+                    add(name, Folder::Spam);
+                }
+            }
+        }
+        found
+    }
+
+    fn collect(&self, cursor: &Cursor) -> Result<Collected, Unreadable> {
+        let since = Stopwatch::start();
+        let mut collected = Collected { complete: true, ..Collected::default() };
+        for (below, name, kind) in self.folders() {
+            let from = match cursor.0.get(&name) {
+                Some(Mark::Maildir { changed }) => changed.minus(OVERLAP),
+                _ => self.clock.now().minus(self.look_back),
+            };
+            let mut newest = from.plus(OVERLAP);
+            each_file(&self.path.join(&below), |entry| {
+                if since.elapsed() > self.deadline {
+                    return Err(Unreadable::late(self.deadline));
+                }
+                // A file that has been moved or deleted meanwhile is another reader's, or seen under its new name.
+                let Ok(data) = entry.metadata() else { return Ok(()) };
+                let changed = changed(&data);
+                if !data.is_file() || changed < from {
+                    return Ok(());
+                }
+                newest = newest.max(changed);
+                let Some(bytes) = self.beginning(&entry.path())? else { return Ok(()) };
+                let Some((tokens, arrival)) = arrival::read(&bytes, self.authserv_id.as_deref()) else { return Ok(()) };
+                let received_at = modified(&data);
+                for token in tokens {
+                    let spot = Spot::Maildir { folder: below.clone(), name: unique(entry) };
+                    collected.found.push(Found {
+                        place: Place { token: token.clone(), spot },
+                        token,
+                        folder: kind,
+                        folder_name: name.clone(),
+                        received_at,
+                        arrival: arrival.clone(),
+                    });
+                }
+                Ok(())
+            })?;
+            collected.cursor.0.insert(name, Mark::Maildir { changed: newest });
+        }
+        Ok(collected)
+    }
+
+    /// Whether a file is younger than the cursor.
+    fn has_news(&self, cursor: &Cursor) -> Result<bool, Unreadable> {
+        let mut news = false;
+        for (below, name, _) in self.folders() {
+            let Some(Mark::Maildir { changed: known }) = cursor.0.get(&name) else { return Ok(true) };
+            each_file(&self.path.join(&below), |entry| {
+                news |= entry.metadata().is_ok_and(|data| changed(&data) > *known);
+                Ok(())
+            })?;
+        }
+        Ok(news)
+    }
+
+    fn tidy(&self, places: &[Place], before: Timestamp) -> Result<usize, Unreadable> {
+        let mut by_folder: BTreeMap<&Path, BTreeMap<&str, &str>> = BTreeMap::new();
+        for Place { token, spot } in places {
+            if let Spot::Maildir { folder, name } = spot {
+                by_folder.entry(folder).or_default().insert(name, token);
+            }
+        }
+        let mut gone = 0;
+        for (below, wanted) in by_folder {
+            if !self.folders().iter().any(|(known, ..)| known == below) {
+                continue;
+            }
+            each_file(&self.path.join(below), |entry| {
+                let Some(token) = wanted.get(unique(entry).as_str()) else { return Ok(()) };
+                let Ok(data) = entry.metadata() else { return Ok(()) };
+                if !data.is_file() || modified(&data) >= before {
+                    return Ok(());
+                }
+                let Some(bytes) = self.beginning(&entry.path())? else { return Ok(()) };
+                let holds = arrival::read(&bytes, None).is_some_and(|(tokens, _)| tokens.iter().any(|t| t == token));
+                if holds {
+                    fs::remove_file(entry.path()).map_err(|e| unreadable("a message cannot be deleted", &e))?;
+                    gone += 1;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(gone)
+    }
+
+    /// The beginning of a file, or `None` when it has gone.
+    fn beginning(&self, path: &Path) -> Result<Option<Vec<u8>>, Unreadable> {
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(self.read_limit).read_to_end(&mut bytes));
+        match read {
+            Ok(_) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable("a message cannot be read", &error)),
+        }
+    }
+}
+
+/// Every file in `new` and `cur`. One that moves from the first to the second meanwhile is met once at least.
+fn each_file(folder: &Path, mut each: impl FnMut(&DirEntry) -> Result<(), Unreadable>) -> Result<(), Unreadable> {
+    for part in ["new", "cur"] {
+        let entries = fs::read_dir(folder.join(part)).map_err(|e| unreadable("the folder cannot be read", &e))?;
+        for entry in entries {
+            each(&entry.map_err(|e| unreadable("the folder cannot be read", &e))?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The part of a file's name that stays when it moves and its flags change.
+fn unique(entry: &DirEntry) -> String {
+    let name = entry.file_name().to_string_lossy().into_owned();
+    name.split(':').next().unwrap_or_default().to_owned()
+}
+
+/// When the file came into its folder, or changed: delivery writes it elsewhere first and moves it here when it is whole.
+fn changed(data: &fs::Metadata) -> Timestamp {
+    instant(data.ctime(), data.ctime_nsec())
+}
+
+/// When the message was written.
+fn modified(data: &fs::Metadata) -> Timestamp {
+    instant(data.mtime(), data.mtime_nsec())
+}
+
+fn instant(secs: i64, nanos: i64) -> Timestamp {
+    Timestamp::from_micros(secs.saturating_mul(1_000_000).saturating_add(nanos / 1000))
+}
+
+/// The kind of an error, and no path: it may name a user.
+fn unreadable(what: &str, error: &io::Error) -> Unreadable {
+    Unreadable::new(format!("{what}: {}", error.kind()))
+}

@@ -1,0 +1,28 @@
+//! Sends canaries and reads the mailboxes where they should arrive. What came of it is told as it is; what it means is the
+//! domain's business.
+//!
+//! A [`Submission`] hands a [`Letter`] to a server by SMTP and says what it knows of its fate: [`Handed`]. A [`Mailbox`]
+//! (IMAP or Maildir) is read from a [`Cursor`] on and yields what looks like a canary's token, with what the message tells
+//! of its way. Tokens are not verified here. Every wait has a deadline, every read a bound, and no error holds an address,
+//! a secret or a server's own words.
+
+mod arrival;
+mod authentication;
+mod conversation;
+mod imap;
+mod letter;
+mod link;
+mod mailbox;
+mod maildir;
+mod submission;
+mod token;
+mod trust;
+
+pub use arrival::{Arrival, Hop, Survived, read};
+pub use authentication::{Authentication, Signature, Verdict};
+pub use letter::Letter;
+pub use link::Fault;
+pub use mailbox::{Collected, Cursor, Folder, Found, Mailbox, News, Place, Unreadable};
+pub use submission::{Handed, Submission};
+pub use token::tokens;
+pub use trust::Unusable;

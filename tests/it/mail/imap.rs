@@ -1,0 +1,157 @@
+//! Reading a mailbox by IMAP: what is new, a piece at a time, without touching what is not ours.
+
+use std::time::Duration;
+
+use relaywatch::clock::{Clock, Stopwatch};
+use relaywatch::domain::time::Timestamp;
+use relaywatch::mail::{Cursor, Folder as Kind, Mailbox, News};
+
+use super::scripted_imap::{Act, Folder, ScriptedImap};
+use super::{mailbox, token};
+
+fn reader(server: &ScriptedImap, more: &str) -> Mailbox {
+    let text = format!(
+        "kind = 'imap'\nhost = '127.0.0.1'\nport = {}\ntls = 'none'\nusername = 'u'\npassword = 'p'\n{more}",
+        server.port()
+    );
+    mailbox(&text)
+}
+
+fn with_token(token: &str) -> String {
+    format!("Subject: Mail check {token}\r\n\r\n{token}\r\n")
+}
+
+#[tokio::test]
+async fn every_folder_that_matters_is_read_and_each_message_once() {
+    let token = token();
+    let text = with_token(&token);
+    let folder = Folder::new(3, move |_| text.clone());
+    let server = ScriptedImap::sound(folder.clone()).await;
+    let mailbox = reader(&server, "folders = ['INBOX', 'Else']\n");
+    let first = mailbox.collect(&Cursor::default()).await.unwrap();
+    let kinds: Vec<_> = first.found.iter().map(|f| (f.folder, f.folder_name.as_str())).collect();
+    let want = [(Kind::Inbox, "INBOX"), (Kind::Other, "Else"), (Kind::Spam, "Bulk Mail")];
+    assert_eq!(kinds, want.map(|kind| [kind; 3]).concat(), "a duplicate is told of as often as it came");
+    assert!(first.complete && first.found.iter().all(|f| f.token == token));
+    assert_eq!(Some(first.found[0].received_at), Timestamp::parse("2026-11-20T10:00:07Z"));
+    let cursor = Cursor::parse(&first.cursor.to_text());
+    assert_eq!(mailbox.collect(&cursor).await.unwrap().found, []);
+    *folder.exists.lock().unwrap() = 5;
+    let next = mailbox.collect(&cursor).await.unwrap();
+    assert_eq!(next.found.len(), 6, "two in each folder");
+    assert!(server.said().iter().all(|said| !said.starts_with("SELECT") && !said.contains("BODY[")));
+}
+
+#[tokio::test]
+async fn under_another_uidvalidity_everything_is_read_again() {
+    let text = with_token(&token());
+    let mut folder = Folder::new(2, move |_| text.clone());
+    let server = ScriptedImap::sound(folder.clone()).await;
+    let cursor = reader(&server, "").collect(&Cursor::default()).await.unwrap().cursor;
+    folder.validity = 8;
+    let server = ScriptedImap::sound(folder).await;
+    assert_eq!(reader(&server, "").collect(&cursor).await.unwrap().found.len(), 4);
+}
+
+#[tokio::test]
+async fn a_huge_mailbox_is_read_in_small_pieces_and_the_canary_found() {
+    let token = token();
+    let text = with_token(&token);
+    let folder = Folder::new(4500, move |n| {
+        if n == 4321 { text.clone() } else { format!("Subject: {n}\r\n\r\n{}\r\n", "x".repeat(20_000)) }
+    });
+    let server = ScriptedImap::sound(folder).await;
+    let mailbox = reader(&server, "read_limit = '4KiB'\ntimeout = '60s'\n");
+    let (mut cursor, mut found, mut looks) = (Cursor::default(), Vec::new(), 0);
+    loop {
+        let collected = mailbox.collect(&cursor).await.unwrap();
+        found.extend(collected.found);
+        cursor = collected.cursor;
+        looks += 1;
+        if collected.complete {
+            break;
+        }
+        assert!(looks < 20);
+    }
+    assert!(looks >= 3, "one look goes through 2000 at most");
+    let places: Vec<_> = found.iter().map(|f| (f.folder, f.token.as_str())).collect();
+    assert_eq!(places, [(Kind::Inbox, token.as_str()), (Kind::Spam, token.as_str())]);
+    for said in server.said().iter().filter(|said| said.contains("BODY.PEEK")) {
+        let (from, to) = said.split(' ').nth(1).and_then(|set| set.split_once(':')).expect("a range");
+        let (from, to): (u32, u32) = (from.parse().unwrap(), to.parse().unwrap());
+        assert!(to - from < 50 && said.contains("<0.4096>"), "{said}");
+    }
+    // What comes next is found by few questions, not by reading everything again.
+    let before = server.said().len();
+    mailbox.collect(&cursor).await.unwrap();
+    assert!(server.said().len() - before < 20, "{:?}", &server.said()[before..]);
+}
+
+#[tokio::test]
+async fn news_are_told_of_where_the_server_can_and_looked_for_where_not() {
+    let folder = Folder::new(1, |_| "Subject: x\r\n\r\nx".to_owned());
+    let server = ScriptedImap::sound(folder.clone()).await;
+    let mailbox = reader(&server, "");
+    assert_eq!(
+        mailbox.wait_for_news(&Cursor::default(), Duration::from_secs(5)).await,
+        Ok(News::Maybe),
+        "never looked"
+    );
+    let cursor = mailbox.collect(&Cursor::default()).await.unwrap().cursor;
+    assert_eq!(mailbox.wait_for_news(&cursor, Duration::from_millis(300)).await, Ok(News::Nothing));
+    let (news, ()) = tokio::join!(mailbox.wait_for_news(&cursor, Duration::from_secs(20)), async {
+        while !server.said().iter().filter(|said| *said == "IDLE").count() == 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.tell();
+    });
+    assert_eq!(news, Ok(News::Maybe));
+    // What came before it listened is not told of any more, and still news.
+    *folder.exists.lock().unwrap() = 2;
+    let since = Stopwatch::start();
+    assert_eq!(mailbox.wait_for_news(&cursor, Duration::from_secs(20)).await, Ok(News::Maybe));
+    assert!(since.elapsed() < Duration::from_secs(10));
+
+    let server = ScriptedImap::start("nothing", Act::Hang, folder, "IMAP4rev1", None).await;
+    let mailbox = reader(&server, "poll = '1s'\n");
+    let cursor = mailbox.collect(&Cursor::default()).await.unwrap().cursor;
+    let since = Stopwatch::start();
+    assert_eq!(mailbox.wait_for_news(&cursor, Duration::from_secs(20)).await, Ok(News::Maybe));
+    assert!(since.elapsed() >= Duration::from_secs(1) && since.elapsed() < Duration::from_secs(10));
+    assert!(!server.said().iter().any(|said| said == "IDLE"));
+}
+
+#[tokio::test]
+async fn only_what_still_holds_its_token_and_is_old_enough_is_deleted() {
+    let token = token();
+    let (ours, theirs) = (with_token(&token), "Subject: dear diary\r\n\r\nx\r\n".to_owned());
+    let folder = Folder::new(1, {
+        let ours = ours.clone();
+        move |_| ours.clone()
+    });
+    let server = ScriptedImap::sound(folder.clone()).await;
+    let mailbox = reader(&server, "");
+    let found = mailbox.collect(&Cursor::default()).await.unwrap().found;
+    let places: Vec<_> = found.iter().map(|f| f.place.clone()).collect();
+    let (late, early) =
+        (Clock::system().now().plus(Duration::from_secs(1)), Timestamp::parse("2026-11-20T10:00:00Z").unwrap());
+    assert_eq!(mailbox.tidy(&places, early).await, Ok(0), "too young");
+    assert_eq!(mailbox.tidy(&[], late).await, Ok(0));
+    assert!(!server.said().iter().any(|said| said.starts_with("UID STORE")));
+    assert_eq!(mailbox.tidy(&places, late).await, Ok(2), "in the inbox and in spam");
+    let deleted: Vec<_> =
+        server.said().into_iter().filter(|said| said.contains("STORE") || said.contains("EXPUNGE")).collect();
+    assert_eq!(deleted, ["UID STORE 3 +FLAGS.SILENT (\\Deleted)", "UID EXPUNGE 3"].repeat(2));
+
+    // Another message lies there now, or the folder is another one, or the server cannot remove one alone.
+    let other = ScriptedImap::sound(Folder::new(1, move |_| theirs.clone())).await;
+    assert_eq!(reader(&other, "").tidy(&places, late).await, Ok(0));
+    let renewed = ScriptedImap::sound(Folder { validity: 8, ..folder.clone() }).await;
+    assert_eq!(reader(&renewed, "").tidy(&places, late).await, Ok(0));
+    let simple = ScriptedImap::start("nothing", Act::Hang, folder, "IMAP4rev1", None).await;
+    assert_eq!(reader(&simple, "").tidy(&places, late).await, Ok(2));
+    for server in [other, renewed, simple] {
+        assert!(!server.said().iter().any(|said| said.contains("EXPUNGE")), "{:?}", server.said());
+    }
+}

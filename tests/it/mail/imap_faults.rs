@@ -1,0 +1,80 @@
+//! A mailbox that cannot be read to its end is unknown: no fault of the server may look like a mailbox without the canary.
+
+use std::time::Duration;
+
+use relaywatch::clock::Stopwatch;
+use relaywatch::mail::{Cursor, Mailbox};
+
+use super::authority::Authority;
+use super::scripted_imap::{Act, COMMANDS, Folder, ScriptedImap};
+use super::{mailbox, token};
+
+fn plain(server: &ScriptedImap) -> Mailbox {
+    let text = format!(
+        "kind = 'imap'\nhost = '127.0.0.1'\nport = {}\ntls = 'none'\nusername = 'u'\npassword = 's3cret'\ntimeout = '1s'\n",
+        server.port()
+    );
+    mailbox(&text)
+}
+
+/// Ten messages, all of which hold the token.
+fn folder(token: &str) -> Folder {
+    let text = format!("Subject: {token}\r\n\r\n{}\r\n", "x".repeat(500));
+    Folder::new(10, move |_| text.clone())
+}
+
+#[tokio::test]
+async fn every_fault_at_every_command_is_unknown() {
+    let acts = [Act::No, Act::Say("garbage\r\n"), Act::Cut, Act::Open, Act::Hang, Act::Drop, Act::Flood];
+    for command in COMMANDS {
+        for act in acts {
+            let server = ScriptedImap::start(command, act, folder(&token()), "IMAP4rev1", None).await;
+            let since = Stopwatch::start();
+            let read = plain(&server).collect(&Cursor::default()).await;
+            assert!(since.elapsed() < Duration::from_secs(5), "{command} {act:?}");
+            let refused = read.expect_err(&format!("{command} {act:?}")).to_string();
+            assert!(!refused.contains("s3cret") && !refused.contains('@') && refused.len() < 200, "{refused}");
+        }
+    }
+}
+
+/// The cursor must not pass what was not seen, so the next look must find it.
+#[tokio::test]
+async fn an_answer_without_the_messages_is_not_their_absence() {
+    let token = token();
+    let server = ScriptedImap::start("FETCH", Act::Say(""), folder(&token), "IMAP4rev1", None).await;
+    let read = plain(&server).collect(&Cursor::default()).await;
+    assert!(read.is_err(), "{read:?}");
+}
+
+#[tokio::test]
+async fn without_the_right_certificate_no_password_is_said() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    for (acceptor, why) in [
+        (Some(stranger.acceptor("localhost")), "not of a trusted authority"),
+        (Some(authority.acceptor("other.test")), "for another name"),
+        (None, "STARTTLS"),
+    ] {
+        let act = if acceptor.is_some() { Act::Hang } else { Act::No };
+        let command = if acceptor.is_some() { "nothing" } else { "STARTTLS" };
+        let server = ScriptedImap::start(command, act, folder(&token()), "IMAP4rev1", acceptor).await;
+        let text = format!(
+            "kind = 'imap'\nhost = 'localhost'\nport = {}\ntls = 'starttls'\nca_file = '{}'\nusername = 'u'\npassword = 'p'\n",
+            server.port(),
+            authority.file().display()
+        );
+        let refused = mailbox(&text).collect(&Cursor::default()).await.unwrap_err();
+        assert!(refused.because.contains(why), "{refused}");
+        assert!(!server.said().iter().any(|said| said.starts_with("LOGIN")), "{:?}", server.said());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_its_leave_is_unknown() {
+    let bye = "* BYE shutting down\r\n";
+    let server = ScriptedImap::start("EXAMINE", Act::Say(bye), folder(&token()), "IMAP4rev1", None).await;
+    assert!(plain(&server).collect(&Cursor::default()).await.is_err());
+    let server = ScriptedImap::start("IDLE", Act::Drop, folder(&token()), "IMAP4rev1 IDLE", None).await;
+    let cursor = plain(&server).collect(&Cursor::default()).await.unwrap().cursor;
+    assert!(plain(&server).wait_for_news(&cursor, Duration::from_secs(2)).await.is_err());
+}

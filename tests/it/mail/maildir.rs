@@ -1,0 +1,91 @@
+//! Reading a Maildir: new and cur, the folder for spam, and what a delivery agent does meanwhile.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use relaywatch::clock::Clock;
+use relaywatch::mail::{Cursor, Folder, Mailbox, News};
+use tempfile::TempDir;
+
+use super::{mailbox, token};
+
+fn maildir() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for below in ["", ".Junk", ".Else"] {
+        for part in ["tmp", "new", "cur"] {
+            fs::create_dir_all(folder.path().join(below).join(part)).unwrap();
+        }
+    }
+    folder
+}
+
+fn reader(folder: &TempDir, more: &str) -> Mailbox {
+    mailbox(&format!("kind = 'maildir'\npath = '{}'\n{more}", folder.path().display()))
+}
+
+/// Delivers as the format wants it: written elsewhere, then moved.
+fn deliver(folder: &Path, name: &str, text: &str) {
+    fs::write(folder.join("tmp").join(name), text).unwrap();
+    fs::rename(folder.join("tmp").join(name), folder.join("new").join(name)).unwrap();
+}
+
+fn with_token(token: &str) -> String {
+    format!("Subject: Mail check {token}\n\n{token}\n")
+}
+
+#[tokio::test]
+async fn what_is_new_is_found_in_every_folder() {
+    let (folder, tokens) = (maildir(), [token(), token(), token()]);
+    deliver(folder.path(), "1.a.host", &with_token(&tokens[0]));
+    deliver(&folder.path().join(".Junk"), "2.a.host", &with_token(&tokens[1]));
+    deliver(&folder.path().join(".Else"), "3.a.host", &with_token(&tokens[2]));
+    fs::write(folder.path().join("tmp/4.a.host"), with_token(&token())).unwrap();
+    let mailbox = reader(&folder, "folders = ['INBOX', 'Else']\n");
+    let collected = mailbox.collect(&Cursor::default()).await.unwrap();
+    let found: Vec<_> = collected.found.iter().map(|f| (f.folder, &f.token)).collect();
+    assert_eq!(found, [(Folder::Inbox, &tokens[0]), (Folder::Other, &tokens[2]), (Folder::Spam, &tokens[1])]);
+    assert!(collected.complete);
+    // Read by a person meanwhile, and still found.
+    fs::rename(folder.path().join("new/1.a.host"), folder.path().join("cur/1.a.host:2,S")).unwrap();
+    let again = mailbox.collect(&Cursor::default()).await.unwrap();
+    assert_eq!(again.found.len(), 3);
+    let late = Clock::system().now().plus(Duration::from_secs(60));
+    let places: Vec<_> = collected.found.into_iter().map(|f| f.place).collect();
+    let early = Clock::system().now().minus(Duration::from_secs(3600));
+    assert_eq!(mailbox.tidy(&places, early).await, Ok(0));
+    // Somebody else's message under a name that we know.
+    fs::write(folder.path().join(".Else/new/3.a.host"), "Subject: dear diary\n\nx").unwrap();
+    assert_eq!(mailbox.tidy(&places, late).await, Ok(2));
+    assert!(folder.path().join(".Else/new/3.a.host").exists() && folder.path().join("tmp/4.a.host").exists());
+    assert!(!folder.path().join("cur/1.a.host:2,S").exists());
+}
+
+#[tokio::test]
+async fn news_are_noticed_and_old_mail_is_left_alone() {
+    let folder = maildir();
+    let old = folder.path().join("cur/0.old.host:2,S");
+    fs::write(&old, with_token(&token())).unwrap();
+    let mailbox = reader(&folder, "");
+    assert_eq!(mailbox.wait_for_news(&Cursor::default(), Duration::ZERO).await, Ok(News::Maybe), "never looked");
+    let cursor = mailbox.collect(&Cursor::default()).await.unwrap().cursor;
+    let cursor = Cursor::parse(&cursor.to_text());
+    assert_eq!(mailbox.wait_for_news(&cursor, Duration::from_millis(50)).await, Ok(News::Nothing));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (news, ()) = tokio::join!(mailbox.wait_for_news(&cursor, Duration::from_secs(20)), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        deliver(folder.path(), "1.new.host", &with_token(&token()));
+    });
+    assert_eq!(news, Ok(News::Maybe));
+    assert!(!mailbox.collect(&cursor).await.unwrap().found.is_empty());
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_read_is_unknown() {
+    let folder = maildir();
+    fs::remove_dir(folder.path().join(".Else/cur")).unwrap();
+    for more in ["folders = ['INBOX', 'Else']\n", "spam_folder = 'Nowhere'\n"] {
+        let refused = reader(&folder, more).collect(&Cursor::default()).await.unwrap_err().to_string();
+        assert!(refused.contains("cannot be read") && !refused.contains(folder.path().to_str().unwrap()), "{refused}");
+    }
+}
