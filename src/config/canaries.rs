@@ -29,7 +29,7 @@ pub struct Canaries {
     pub ceiling: Span,
     /// Canaries to one relay address in any 24 hours.
     pub daily: usize,
-    /// How long canaries stay in their mailboxes before we delete them.
+    /// How long canaries stay in their mailboxes before we delete them. Less than the mailboxes' `look_back`: what is older is not looked at.
     pub keep: Span,
     /// Our own addresses, by name.
     pub addresses: Vec<NamedAddress>,
@@ -79,7 +79,7 @@ impl Default for Canaries {
             burst_for: Span::secs(1_800),
             ceiling: Span::secs(1_800),
             daily: DAILY,
-            keep: Span::days(7),
+            keep: Span::days(2),
             addresses: Vec::new(),
             routes: Vec::new(),
         }

@@ -3,6 +3,7 @@
 mod budget;
 mod crash;
 mod drill;
+mod journey;
 mod matrix;
 mod reports;
 mod tokens;

@@ -7,7 +7,7 @@ mod maildir;
 mod real;
 mod real_world;
 mod scripted_imap;
-mod scripted_smtp;
+pub mod scripted_smtp;
 mod smtp_faults;
 
 use relaywatch::clock::Clock;
