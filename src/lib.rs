@@ -69,6 +69,14 @@
 //! come and how often they come cannot matter. Nothing is decided when an event is stored: the verdict is a function of the
 //! record and is computed when asked. A hold therefore ends by itself, and a later event can explain an earlier one.
 //!
+//! # The canaries
+//!
+//! A provider's "delivered" says that the relay took a message, not that it forwarded it. [`domain::canary`] therefore plans mail of our
+//! own to our own relay addresses, in rounds of several ways whose results together name the broken part. [`jobs`] send and look for
+//! them, [`mail`] does the talking, and every fact enters by [`intake`]: a canary is on disk before it is begun and marked before the
+//! conversation, so a crash leaves it uncertain and never sends it twice. What providers report of canaries is joined to them and
+//! written on no user. A mailbox that cannot be read makes a canary unknown, never lost.
+//!
 //! # What must stay true
 //!
 //! - **No single bounce convicts.** A bounce alone is a hold. `recipient_gone` takes two `user not found`, a day apart, each
