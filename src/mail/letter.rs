@@ -41,7 +41,7 @@ impl Letter {
             .date(UNIX_EPOCH + Duration::from_micros(micros))
             .from(Mailbox::new(None, written(&self.from)?))
             .to(Mailbox::new(None, written(&self.to)?))
-            .subject(format!("Mail check {}", self.token))
+            .subject(format!("Canary {}", self.token))
             .message_id(Some(format!("<{}@{}>", self.token, self.from.domain())));
         // RFC 3834 section 5, and what Exchange heeds.
         let ours = [("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All"), (MARKER, &self.token)];
@@ -103,7 +103,7 @@ mod tests {
         let text = String::from_utf8(letter.compose(&further).unwrap()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         for line in [
-            format!("Subject: Mail check {}", letter.token),
+            format!("Subject: Canary {}", letter.token),
             format!("Message-ID: <{}@news.example.com>", letter.token),
             format!("X-Relaywatch-Canary: {}", letter.token),
             "From: probe@news.example.com".to_owned(),

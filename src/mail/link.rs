@@ -141,7 +141,7 @@ fn refused(error: &io::Error) -> Fault {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         Some(rustls::Error::InvalidCertificate(certificate)) => match certificate {
-            CertificateError::UnknownIssuer => Fault::Authority,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Fault::Authority,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Fault::Name,
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }

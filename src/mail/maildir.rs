@@ -131,7 +131,7 @@ impl Inner {
         let mut collected = Collected { complete: true, ..Collected::default() };
         for (below, name, kind) in self.folders() {
             let from = match cursor.0.get(&name) {
-                Some(Mark::Maildir { changed }) => changed.minus(OVERLAP),
+                Some(Mark::Maildir { changed }) => Timestamp::from_micros(*changed).minus(OVERLAP),
                 _ => self.clock.now().minus(self.look_back),
             };
             let mut newest = from.plus(OVERLAP);
@@ -162,7 +162,7 @@ impl Inner {
                 }
                 Ok(())
             })?;
-            collected.cursor.0.insert(name, Mark::Maildir { changed: newest });
+            collected.cursor.0.insert(name, Mark::Maildir { changed: newest.micros() });
         }
         Ok(collected)
     }
@@ -173,7 +173,7 @@ impl Inner {
         for (below, name, _) in self.folders() {
             let Some(Mark::Maildir { changed: known }) = cursor.0.get(&name) else { return Ok(true) };
             each_file(&self.path.join(&below), |entry| {
-                news |= entry.metadata().is_ok_and(|data| changed(&data) > *known);
+                news |= entry.metadata().is_ok_and(|data| changed(&data).micros() > *known);
                 Ok(())
             })?;
         }

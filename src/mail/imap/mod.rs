@@ -2,7 +2,7 @@
 
 mod session;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,9 +168,10 @@ impl Imap {
             Some(uid) => after(session, uid, opened.exists).await?,
             None => session.first_since(&self.first_day()).await?,
         };
-        if known.is_none() && first.is_none() && opened.exists > 0 {
-            // Nothing is young enough: the next look begins behind it.
-            last = session.uid_at(opened.exists).await?.unwrap_or(0);
+        // What is too old is passed over also when time runs out before anything is read.
+        let passed = first.map_or(opened.exists, |first| first.saturating_sub(1));
+        if known.is_none() && passed > 0 {
+            last = session.uid_at(passed).await?.unwrap_or(0);
         }
         let mut next = first.unwrap_or(opened.exists.saturating_add(1));
         let until = opened.exists.min(next.saturating_add(MOST - 1));
@@ -179,11 +180,17 @@ impl Imap {
                 break;
             }
             let end = until.min(next.saturating_add(SLICE - 1));
+            let mut met = BTreeSet::new();
             let each = |mail: Mail| {
                 last = last.max(mail.uid);
+                met.insert(mail.uid);
                 self.look_into(&mail, folder, spam, opened.validity, collected);
             };
             session.fetch(&format!("FETCH {next}:{end}"), self.read_limit, SLICE as usize, each).await?;
+            // One that was deleted meanwhile is missing once; the next look opens the folder anew.
+            if met.len() < (end - next + 1) as usize {
+                return Err(Unreadable::new("the server left out messages"));
+            }
             next = end + 1;
         }
         collected.complete &= next > opened.exists;

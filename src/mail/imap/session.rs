@@ -25,7 +25,7 @@ pub(super) struct Session {
 }
 
 /// A folder as it was opened.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Opened {
     pub(super) validity: u32,
     pub(super) exists: u32,
@@ -126,31 +126,37 @@ impl Session {
 
     /// Opens a folder, to change it or only to read.
     pub(super) async fn select(&mut self, folder: &str, change: bool) -> Result<Opened, Unreadable> {
-        let mut opened = Opened::default();
+        let (mut exists, mut validity, mut uid_next) = (None, None, None);
         let verb = if change { "SELECT" } else { "EXAMINE" };
         self.command(&format!("{verb} {}", quoted(folder)), ALLOWANCE, |response| match response {
-            Response::MailboxData(MailboxDatum::Exists(n)) => opened.exists = *n,
+            Response::MailboxData(MailboxDatum::Exists(n)) => exists = Some(*n),
             Response::Data { status: Status::Ok, outcome } => match outcome.code {
-                Some(ResponseCode::UidValidity(n)) => opened.validity = n,
-                Some(ResponseCode::UidNext(n)) => opened.uid_next = Some(n),
+                Some(ResponseCode::UidValidity(n)) => validity = Some(n),
+                Some(ResponseCode::UidNext(n)) => uid_next = Some(n),
                 _ => (),
             },
             _ => (),
         })
         .await?;
-        Ok(opened)
+        // RFC 3501 section 6.3.1 requires the one; without the other no UID means anything.
+        let (Some(exists), Some(validity)) = (exists, validity) else {
+            return Err(Unreadable::new("the server does not say what is in a folder"));
+        };
+        Ok(Opened { validity, exists, uid_next })
     }
 
     /// The least number in the folder of the messages that came on that day or later; `None` when there are none.
     pub(super) async fn first_since(&mut self, day: &str) -> Result<Option<u32>, Unreadable> {
-        let mut least: Option<u32> = None;
+        let (mut least, mut answered): (Option<u32>, bool) = (None, false);
         self.command(&format!("SEARCH SINCE {day}"), SEARCH, |response| {
             if let Response::MailboxData(MailboxDatum::Search(numbers)) = response {
+                answered = true;
                 least = numbers.iter().copied().chain(least).min();
             }
         })
         .await?;
-        Ok(least)
+        // Also a search without a result has one (RFC 3501 section 6.4.4).
+        if answered { Ok(least) } else { Err(Unreadable::new("the server does not answer a search")) }
     }
 
     /// The UID of the message with that number. `None` when it has gone.

@@ -42,9 +42,11 @@ async fn every_fault_at_every_command_is_unknown() {
 #[tokio::test]
 async fn an_answer_without_the_messages_is_not_their_absence() {
     let token = token();
-    let server = ScriptedImap::start("FETCH", Act::Say(""), folder(&token), "IMAP4rev1", None).await;
-    let read = plain(&server).collect(&Cursor::default()).await;
-    assert!(read.is_err(), "{read:?}");
+    for command in ["FETCH", "SEARCH", "EXAMINE"] {
+        let server = ScriptedImap::start(command, Act::Say(""), folder(&token), "IMAP4rev1", None).await;
+        let read = plain(&server).collect(&Cursor::default()).await;
+        assert!(read.is_err(), "{command}: {read:?}");
+    }
 }
 
 #[tokio::test]

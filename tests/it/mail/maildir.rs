@@ -62,10 +62,9 @@ async fn what_is_new_is_found_in_every_folder() {
 }
 
 #[tokio::test]
-async fn news_are_noticed_and_old_mail_is_left_alone() {
+async fn news_are_noticed() {
     let folder = maildir();
-    let old = folder.path().join("cur/0.old.host:2,S");
-    fs::write(&old, with_token(&token())).unwrap();
+    deliver(folder.path(), "0.old.host", &with_token(&token()));
     let mailbox = reader(&folder, "");
     assert_eq!(mailbox.wait_for_news(&Cursor::default(), Duration::ZERO).await, Ok(News::Maybe), "never looked");
     let cursor = mailbox.collect(&Cursor::default()).await.unwrap().cursor;

@@ -73,12 +73,12 @@ async fn a_plain_mailbox_gets_it_with_the_senders_own_signature() {
 #[tokio::test]
 async fn a_canary_in_the_folder_for_spam_is_found_there() {
     let user = user();
-    let canary = letter("probe@sender.test", &format!("{user}+Junk@relay.test"));
+    let canary = letter("probe@sender.test", &format!("{user}+junk@relay.test"));
     submit(2587, "starttls", "secret").send(&canary).await;
     let (found, _) = arrived(&read(&user, "secret")).await;
     assert_eq!(
         (&found[0].token, found[0].folder, found[0].folder_name.as_str()),
-        (&canary.token, Folder::Spam, "Junk")
+        (&canary.token, Folder::Spam, "junk")
     );
 }
 
