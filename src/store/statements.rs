@@ -59,8 +59,8 @@ pub const STATEMENTS: &[Statement] = statements! {
     postgres health [SETTING]
     one leases [DECLARE, CLAIM, FINISH]
     one listing [KEYS, MENTIONED, SIGHTINGS]
-    one log [LOCK_HEAD, ADVANCE_HEAD, READ_HEAD, IS_SEEN]
-    twin log [ALREADY_SEEN, MARK_SEEN]
+    one log [LOCK_HEAD, READ_HEAD, IS_SEEN]
+    twin log [ADVANCE_HEAD, ALREADY_SEEN, MARK_SEEN]
     one migrate [APPLIED]
     one one_strike [FIRST_BOUNCES]
     twin one_strike [BOUNCED]
@@ -70,7 +70,7 @@ pub const STATEMENTS: &[Statement] = statements! {
     ]
     twin outbox [STATES, PUT, CLAIM]
     one people [
-        ANY_TOMBSTONE, ERASE_SEALED, ERASE_ADDRESS, ERASE_SUBJECT, ERASE_EVENTS_OF_ADDRESS, ERASE_EVENTS_OF_SUBJECT,
+        ERASE_SEALED, ERASE_ADDRESS, ERASE_SUBJECT, ERASE_EVENTS_OF_ADDRESS, ERASE_EVENTS_OF_SUBJECT,
     ]
     twin people [PUT_SEALED, SEALED, TOMBSTONES, PUT_TOMBSTONES]
     sqlite people [CHECKPOINT]
