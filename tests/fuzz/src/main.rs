@@ -6,6 +6,7 @@
 
 mod documents;
 mod hooks;
+mod messages;
 mod published;
 mod spf;
 mod values;
@@ -16,7 +17,7 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 type Parser = fn(&[u8]) -> Corpus;
 
 /// The parsers by the byte that picks them; `tests/fuzz/run` has seeds for the same letters.
-const PARSERS: [(u8, Parser); 25] = [
+const PARSERS: [(u8, Parser); 26] = [
     (b'a', values::address),
     (b'b', values::bounce),
     (b'c', documents::certificate),
@@ -42,6 +43,7 @@ const PARSERS: [(u8, Parser); 25] = [
     (b'w', published::judges),
     (b'x', values::headers),
     (b'y', published::record),
+    (b'z', messages::response),
 ];
 
 fuzz_target!(|input: &[u8]| -> Corpus {
