@@ -70,6 +70,8 @@ declare! {
     pub struct IntakeMetrics {
         /// Events committed for the first time, by source, kind and scope.
         events_total: Counter(source, kind, scope),
+        /// Domains and sending addresses that were not learned from an event, because too many others were within the hour.
+        observations_left_out_total: Counter(),
         /// Bytes waiting to be written.
         intake_queue_bytes: Gauge(),
         /// Requests waiting to be written.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
+use super::observe::Memory;
 use super::prepare::{Keep, Prepared};
 use super::touched::Touched;
 use super::worker::Part;
@@ -21,6 +22,7 @@ pub(super) async fn write(
     context: &Context,
     store: &Store,
     group: &[Part<'_>],
+    memory: &mut Memory,
     now: Timestamp,
 ) -> Result<Vec<Receipt>> {
     let mut tx = store.write().await?;
@@ -48,6 +50,7 @@ pub(super) async fn write(
     }
     unname(&mut tx, &mut taken).await?;
     let counts = counts(&taken);
+    let news = memory.news(&taken, now);
     taken.retain(|p| p.keep != Keep::Count);
     let numbered: Vec<(i64, &Prepared)> = (head + 1..).zip(taken.iter().map(Cow::as_ref)).collect();
     let mut commit = Commit { before: head, after: head, glances: Vec::new() };
@@ -59,6 +62,7 @@ pub(super) async fn write(
     }
     // Last, with all that is only written: reading in between would send each on its way alone.
     tx.add_counts(&counts).await?;
+    tx.put_observed(&news.rows).await?;
     ids.retain(|id| new.contains(id));
     tx.mark_seen(&ids, now).await?;
     for part in group {
@@ -68,6 +72,9 @@ pub(super) async fn write(
         tx.put_tee(part.tee).await?;
     }
     tx.commit().await?;
+    memory.learn(news.rows);
+    let left_out = u64::try_from(news.left_out).unwrap_or(u64::MAX);
+    context.metrics.intake.observations_left_out_total.add([], left_out);
     // Before anybody is answered: who asks after his 200 gets an answer that knows of it.
     context.index.apply(&commit, now);
     for (source, kind, scope) in told {

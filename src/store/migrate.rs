@@ -32,8 +32,12 @@ macro_rules! migration {
 }
 
 /// Every migration, in order. A new one is a new line and a new pair of files; an old one is never edited.
-pub const MIGRATIONS: &[MigrationText] =
-    &[migration!(1, "0001_log_and_records"), migration!(2, "0002_deliveries"), migration!(3, "0003_posture")];
+pub const MIGRATIONS: &[MigrationText] = &[
+    migration!(1, "0001_log_and_records"),
+    migration!(2, "0002_deliveries"),
+    migration!(3, "0003_posture"),
+    migration!(4, "0004_observed"),
+];
 
 pub(super) const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
 

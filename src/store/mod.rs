@@ -19,6 +19,7 @@ mod leases;
 mod listing;
 mod log;
 mod migrate;
+mod observed;
 mod one_strike;
 mod outbox;
 mod people;

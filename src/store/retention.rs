@@ -24,6 +24,8 @@ pub struct Cutoffs {
     pub tee: Timestamp,
     /// DNS records that have been replaced, and the changes that replaced them.
     pub dns: Timestamp,
+    /// What was last observed of the sending.
+    pub observed: Timestamp,
 }
 
 /// From the beginning of the log up to the first event to keep, so that what is left has no gap and no scan goes further. The largest
@@ -45,6 +47,8 @@ pub(super) const PRUNE_DNS_RECORDS: &str = "DELETE FROM dns_records WHERE (strea
      digest FROM dns_records WHERE last_seen < $1 AND is_current = 0 ORDER BY last_seen LIMIT $2)";
 pub(super) const PRUNE_DNS_CHANGES: &str =
     "DELETE FROM dns_changes WHERE id IN (SELECT id FROM dns_changes WHERE at < $1 ORDER BY at LIMIT $2)";
+pub(super) const PRUNE_OBSERVED: &str = "DELETE FROM observed_senders WHERE (team, stream, from_domain, kind, value, esp) IN \
+     (SELECT team, stream, from_domain, kind, value, esp FROM observed_senders WHERE last_seen < $1 ORDER BY last_seen LIMIT $2)";
 pub(super) const PRUNE_CELLS: &str = "DELETE FROM cell_counts WHERE (bucket, team, relay_domain, sending_domain, esp, stream, kind) IN \
      (SELECT bucket, team, relay_domain, sending_domain, esp, stream, kind FROM cell_counts WHERE bucket < $1 ORDER BY bucket LIMIT $2)";
 pub(super) const PRUNE_UNFLAGGED: &str = "DELETE FROM address_records WHERE (team, key) IN (SELECT team, key FROM address_records \
@@ -69,6 +73,7 @@ impl Tx {
             (PRUNE_TEE, cutoffs.tee),
             (PRUNE_DNS_RECORDS, cutoffs.dns),
             (PRUNE_DNS_CHANGES, cutoffs.dns),
+            (PRUNE_OBSERVED, cutoffs.observed),
         ] {
             let cutoff = cutoff.micros();
             gone += on!(self, c => sqlx::query(sql).bind(cutoff).bind(limit).execute(c).await?.rows_affected());

@@ -1,8 +1,8 @@
 //! Every statement of the store by name, so that a test can prepare each on the databases it is for.
 
 use super::{
-    cells, checks, deliveries, dns_history, events, glances, health, leases, listing, log, migrate, one_strike, outbox,
-    people, quarantine, records, registry, retention, tee,
+    cells, checks, deliveries, dns_history, events, glances, health, leases, listing, log, migrate, observed,
+    one_strike, outbox, people, quarantine, records, registry, retention, tee,
 };
 
 /// One statement, as each database gets it; `None` where it is only for the other.
@@ -62,6 +62,8 @@ pub const STATEMENTS: &[Statement] = statements! {
     one log [LOCK_HEAD, READ_HEAD, IS_SEEN]
     twin log [ADVANCE_HEAD, ALREADY_SEEN, MARK_SEEN]
     one migrate [APPLIED]
+    one observed [DOMAINS, COUNT]
+    twin observed [PUT, OF_STREAMS]
     one one_strike [FIRST_BOUNCES]
     twin one_strike [BOUNCED]
     one outbox [
@@ -80,7 +82,7 @@ pub const STATEMENTS: &[Statement] = statements! {
     one registry [STREAMS, PUT_STREAM, TOKENS, PUT_TOKEN, REVOKE_TOKEN, PUT_AUDIT]
     one retention [
         PRUNE_EVENTS, PRUNE_SEEN, PRUNE_QUARANTINE, PRUNE_AUDIT, PRUNE_CELLS, PRUNE_DELIVERIES, PRUNE_TEE,
-        PRUNE_DNS_RECORDS, PRUNE_DNS_CHANGES, PRUNE_UNFLAGGED, UNNAME_EVENTS,
+        PRUNE_DNS_RECORDS, PRUNE_DNS_CHANGES, PRUNE_OBSERVED, PRUNE_UNFLAGGED, UNNAME_EVENTS,
     ]
     one tee [PUT, CLAIM, DELIVERED, FAILED, UNTRIED, SUMMARY, COUNT]
 };
