@@ -10,6 +10,7 @@ mod desired;
 mod erased;
 mod erasure;
 mod group;
+mod observe;
 mod posture;
 mod prepare;
 mod quarantine;

@@ -72,6 +72,8 @@ declare! {
         events_total: Counter(source, kind, scope),
         /// Times that a relay address came to 80 of the 100 mails that Apple takes for it in 24 hours, canaries included, as this process heard.
         relay_addresses_near_daily_limit_total: Counter(),
+        /// Domains and sending addresses that were not learned from an event, because too many others were within the hour.
+        observations_left_out_total: Counter(),
         /// Bytes waiting to be written.
         intake_queue_bytes: Gauge(),
         /// Requests waiting to be written.

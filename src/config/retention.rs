@@ -25,6 +25,8 @@ pub struct Retention {
     pub cells: Span,
     /// DNS records that were replaced, and their changes.
     pub dns: Span,
+    /// Domains and addresses that ESPs reported mail of.
+    pub observed: Span,
 }
 
 impl Default for Retention {
@@ -36,6 +38,7 @@ impl Default for Retention {
             audit: Span::days(730),
             cells: Span::days(90),
             dns: Span::days(730),
+            observed: Span::days(90),
         }
     }
 }
@@ -48,6 +51,7 @@ impl Section for Retention {
             ("audit", self.audit, Span::days(1)),
             ("cells", self.cells, Span::days(1)),
             ("dns", self.dns, Span::days(1)),
+            ("observed", self.observed, Span::days(1)),
         ] {
             let fits = span >= least && span <= LONGEST;
             findings.expect(fits, field, format!("must be from {least} to {LONGEST}"));

@@ -7,21 +7,21 @@ use super::message::{SPF_TYPE, name, record_type};
 use crate::domain::dns::{Data, Failure, Kind, Name, Outcome};
 
 /// How many CNAME records are followed. Resolvers stop at about as many.
-const LONGEST_CHAIN: usize = 16;
+pub const LONGEST_CHAIN: usize = 16;
 
 /// The way from the asked name so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Way {
+pub struct Way {
     start: Name,
     /// The names that CNAME records led to.
-    pub(super) chain: Vec<Name>,
+    pub chain: Vec<Name>,
     /// The least lifetime of what was seen, in seconds.
-    pub(super) ttl: Option<u32>,
+    pub ttl: Option<u32>,
 }
 
 /// What a response leads to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
     /// The end.
     Done(Outcome),
     /// The server knows of a CNAME and not where it leads: the last name of the way has to be asked for itself.
@@ -30,17 +30,17 @@ pub(super) enum Step {
 
 impl Way {
     /// The way that starts at a name.
-    pub(super) fn from(start: Name) -> Self {
+    pub fn from(start: Name) -> Self {
         Self { start, chain: Vec::new(), ttl: None }
     }
 
     /// Where it has led so far.
-    pub(super) fn end(&self) -> &Name {
+    pub fn end(&self) -> &Name {
         self.chain.last().unwrap_or(&self.start)
     }
 
     /// Goes on by the records of a response that was asked for the end of the way.
-    pub(super) fn read(&mut self, message: &Message, kind: Kind) -> Step {
+    pub fn read(&mut self, message: &Message, kind: Kind) -> Step {
         match message.metadata.response_code {
             ResponseCode::NoError | ResponseCode::NXDomain => {}
             code => return Step::Done(Outcome::Failed(failure(code))),

@@ -1,4 +1,6 @@
 //! Messages as bytes: the query that a question becomes, and which response belongs to it (RFC 1035 section 4, RFC 6891).
+//!
+//! Public, as [`super::answer`] is, for whoever feeds them bytes of his own: the fuzzer.
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name as WireName, RecordType};
@@ -13,28 +15,28 @@ pub(super) const SPF_TYPE: u16 = 99;
 
 /// How a question is to be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Manner {
+pub struct Manner {
     /// With EDNS: larger answers over UDP. A few old servers refuse it.
-    pub(super) edns: bool,
+    pub edns: bool,
     /// With CD=1: a validating resolver answers although the signatures are broken (RFC 4035 section 3.2.2).
-    pub(super) checking_disabled: bool,
+    pub checking_disabled: bool,
 }
 
 impl Manner {
     /// As every question is asked first.
-    pub(super) const PLAIN: Self = Self { edns: true, checking_disabled: false };
+    pub const PLAIN: Self = Self { edns: true, checking_disabled: false };
 }
 
 /// A query, ready to be sent.
-pub(super) struct Asking {
+pub struct Asking {
     id: u16,
     query: Query,
     /// Its bytes.
-    pub(super) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 /// What arrived for a query.
-pub(super) enum Arrived {
+pub enum Arrived {
     /// The response.
     Response(Box<Message>),
     /// The response does not fit into UDP: what came of it is not used.
@@ -70,11 +72,16 @@ pub(super) fn name(wire: &WireName) -> Option<Name> {
     Name::from_labels(wire.iter()).ok()
 }
 
-/// The query, under an id of its own. `None` when the question cannot be written.
-pub(super) fn ask(question: &Question, manner: Manner) -> Option<Asking> {
+/// The query, under an id of its own, which is random. `None` when the question cannot be written.
+pub fn ask(question: &Question, manner: Manner) -> Option<Asking> {
+    ask_under(Message::query().metadata.id, question, manner)
+}
+
+/// The same, under that id.
+pub fn ask_under(id: u16, question: &Question, manner: Manner) -> Option<Asking> {
     let query = Query::query(wire_name(&question.name)?, record_type(question.kind));
-    // The id is random.
     let mut message = Message::query();
+    message.metadata.id = id;
     message.metadata.op_code = OpCode::Query;
     message.metadata.recursion_desired = true;
     message.metadata.checking_disabled = manner.checking_disabled;
@@ -84,12 +91,12 @@ pub(super) fn ask(question: &Question, manner: Manner) -> Option<Asking> {
         edns.set_max_payload(UDP_PAYLOAD).set_version(0);
         message.set_edns(edns);
     }
-    Some(Asking { id: message.metadata.id, query, bytes: message.to_vec().ok()? })
+    Some(Asking { id, query, bytes: message.to_vec().ok()? })
 }
 
 impl Asking {
     /// Reads what came from the server that was asked.
-    pub(super) fn read(&self, bytes: &[u8]) -> Arrived {
+    pub fn read(&self, bytes: &[u8]) -> Arrived {
         // The header is read by hand: a truncated message need not be readable.
         let [id_high, id_low, flags, ..] = *bytes else { return Arrived::Foreign };
         let (is_response, is_truncated) = (flags & 0x80 != 0, flags & 0x02 != 0);

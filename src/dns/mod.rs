@@ -3,12 +3,12 @@
 //! A [`Resolver`] asks one question of the configured servers. A [`Sweep`] is one look at the DNS by many judges: whatever
 //! two of them ask is asked once. [`gather()`] runs one judge on a sweep until it has ended.
 
-mod answer;
+pub mod answer;
 mod check;
 mod exchange;
 mod gather;
 mod memo;
-mod message;
+pub mod message;
 mod places;
 mod resolver;
 mod sweep;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,10 @@ pub struct Origin {
     pub from_domain: Option<String>,
     /// Domain of the envelope sender (MAIL FROM).
     pub mail_from_domain: Option<String>,
+    /// The `d=` of the DKIM signatures that the report shows.
+    pub dkim_domains: Vec<String>,
+    /// The address that the ESP sent it from.
+    pub sending_ip: Option<IpAddr>,
     /// The stream, once intake has found it; an import may name it itself.
     pub stream: Option<StreamName>,
 }
@@ -83,7 +88,16 @@ pub struct Origin {
 impl Origin {
     /// The origin of what concerns a team and nothing else.
     pub fn of_team(team: TeamId) -> Self {
-        Self { team, app: None, esp: None, from_domain: None, mail_from_domain: None, stream: None }
+        Self {
+            team,
+            app: None,
+            esp: None,
+            from_domain: None,
+            mail_from_domain: None,
+            dkim_domains: Vec::new(),
+            sending_ip: None,
+            stream: None,
+        }
     }
 }
 

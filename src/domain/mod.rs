@@ -14,6 +14,7 @@ pub mod event;
 pub mod finding;
 pub mod ids;
 pub mod keyring;
+pub mod observed;
 pub mod policy;
 pub mod posture;
 pub mod public_address;

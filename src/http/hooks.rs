@@ -27,7 +27,6 @@ use crate::store::TeeRow;
 pub type Act = Arc<dyn Fn(Action) + Send + Sync>;
 
 /// The hooks and what they need.
-#[derive(Clone)]
 pub struct Hooks {
     /// The configured endpoints, by source and name.
     pub endpoints: Arc<HashMap<(String, String), Arc<dyn HookSource>>>,
@@ -51,11 +50,11 @@ pub struct Hooks {
 
 /// The route.
 pub fn router(hooks: Hooks) -> Router {
-    Router::new().route("/hooks/{source}/{endpoint}", post(receive)).with_state(hooks)
+    Router::new().route("/hooks/{source}/{endpoint}", post(receive)).with_state(Arc::new(hooks))
 }
 
 async fn receive(
-    State(hooks): State<Hooks>,
+    State(hooks): State<Arc<Hooks>>,
     Path((source, endpoint)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,

@@ -212,7 +212,7 @@ impl Intake {
             for (event, n) in events.iter_mut().zip(before + 1..) {
                 event.n = n;
             }
-            head = tx.advance_head(i64::try_from(events.len()).unwrap_or(i64::MAX)).await?;
+            head = tx.advance_head(before, events.len()).await?;
             tx.append_events(&events).await?;
         }
         tx.commit().await?;

@@ -14,9 +14,6 @@ use crate::store::{AddressAt, AddressRow, Mark, Result, SubjectAt, SubjectRow, T
 /// Only an authorization newer than the erasure brings a person back, and only as far as it goes: the subject and the address it names.
 /// Once the subject is back, what is said of him later brings his other addresses back too; what was said before stays forgotten.
 pub(super) async fn forget(context: &Context, tx: &mut Tx, taken: &mut [Cow<'_, Prepared>]) -> Result<()> {
-    if taken.is_empty() || !tx.any_tombstone().await? {
-        return Ok(());
-    }
     let marks: Vec<Vec<Mark>> = taken.iter().map(|p| p.marks(&context.keyring)).collect();
     let erased = tx.tombstones(&marks.concat()).await?;
     if erased.is_empty() {

@@ -82,7 +82,7 @@ impl Intake {
             tx.erase_subject(team, *key).await?;
         }
         tx.put_tombstones(&marks, now).await?;
-        let head = tx.advance_head(1).await?;
+        let head = tx.advance_head(before, 1).await?;
         tx.append_events(&[note(context, team, head, now)]).await?;
         // A retired hash key's name for somebody is not somebody else.
         let addresses_known = addresses.values().filter(|id| **id == in_force).count();

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
+use super::observe::Memory;
 use super::prepare::{Keep, Prepared};
 use super::touched::Touched;
 use super::worker::Part;
@@ -15,18 +16,19 @@ use crate::domain::record::{Join, SubjectRecord};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Glance;
 use crate::index::Commit;
-use crate::store::{AddressAt, CellCount, Result, SealedRow, Store, SubjectAt, SubjectRow, Tx, bucket};
+use crate::store::{AddressAt, CellCount, Entered, Result, SealedRow, Store, SubjectAt, SubjectRow, Tx, bucket};
 
 /// Writes the whole group in one transaction and commits it.
 pub(super) async fn write(
     context: &Context,
     store: &Store,
     group: &[Part<'_>],
+    memory: &mut Memory,
     now: Timestamp,
 ) -> Result<Vec<Receipt>> {
     let mut tx = store.write().await?;
-    let mut head = tx.lock_head().await?;
-    let fresh = new_events(&mut tx, group, now).await?;
+    let mut ids = identities(group);
+    let Entered { mut head, any_erased, new } = tx.enter(&ids).await?;
     let mut receipts = Vec::with_capacity(group.len());
     let mut given = HashSet::new();
     let mut taken: Vec<Cow<'_, Prepared>> = Vec::new();
@@ -34,7 +36,7 @@ pub(super) async fn write(
         let mut receipt = Receipt::default();
         for prepared in part.work {
             // Once per group too: the same event may stand twice in one body.
-            if fresh.contains(&prepared.row.id) && given.insert(prepared.row.id) {
+            if new.contains(&prepared.row.id) && given.insert(prepared.row.id) {
                 receipt.new += 1;
                 taken.push(Cow::Borrowed(prepared));
             } else {
@@ -44,19 +46,27 @@ pub(super) async fn write(
         receipts.push(receipt);
     }
     let told: Vec<_> = taken.iter().map(|p| (p.row.source, p.row.kind, p.row.scope)).collect();
-    erased::forget(context, &mut tx, &mut taken).await?;
+    if any_erased {
+        erased::forget(context, &mut tx, &mut taken).await?;
+    }
     unname(&mut tx, &mut taken).await?;
-    tx.add_counts(&counts(&taken)).await?;
+    let counts = counts(&taken);
+    let news = memory.news(&taken, now);
     taken.retain(|p| p.keep != Keep::Count);
     let numbered: Vec<(i64, &Prepared)> = (head + 1..).zip(taken.iter().map(Cow::as_ref)).collect();
     let mut commit = Commit { before: head, after: head, glances: Vec::new() };
     if !taken.is_empty() {
-        head = tx.advance_head(i64::try_from(taken.len()).unwrap_or(i64::MAX)).await?;
+        head = tx.advance_head(head, taken.len()).await?;
         commit.after = head;
         commit.glances = fold_in(context, &mut tx, &numbered, now).await?;
         canary_reports::join(&mut tx, numbered.iter().map(|(_, p)| *p)).await?;
         tx.append_numbered(numbered.iter().map(|(n, p)| (*n, &p.row))).await?;
     }
+    // Last, with all that is only written: reading in between would send each on its way alone.
+    tx.add_counts(&counts).await?;
+    tx.put_observed(&news.rows).await?;
+    ids.retain(|id| new.contains(id));
+    tx.mark_seen(&ids, now).await?;
     for part in group {
         for row in part.quarantined {
             tx.put_quarantine(row).await?;
@@ -64,6 +74,9 @@ pub(super) async fn write(
         tx.put_tee(part.tee).await?;
     }
     tx.commit().await?;
+    memory.learn(news.rows);
+    let left_out = u64::try_from(news.left_out).unwrap_or(u64::MAX);
+    context.metrics.intake.observations_left_out_total.add([], left_out);
     // Before anybody is answered: who asks after his 200 gets an answer that knows of it.
     context.index.apply(&commit, now);
     count_daily(context, numbered.iter().map(|(_, p)| *p));
@@ -87,21 +100,17 @@ fn count_daily<'a>(context: &Context, taken: impl Iterator<Item = &'a Prepared>)
     }
 }
 
-/// The identities of the group nobody has sent before.
-async fn new_events(tx: &mut Tx, group: &[Part<'_>], now: Timestamp) -> Result<HashSet<EventKey>> {
+/// The identities of the group, each once.
+fn identities(group: &[Part<'_>]) -> Vec<EventKey> {
     let mut ids: Vec<EventKey> = Vec::new();
-    let mut asked = HashSet::new();
     for part in group {
         // The batch's own mark goes in with its last events: a known batch is then known whole.
-        let all = part.work.iter().map(|p| p.row.id).chain(part.batch);
-        ids.extend(all.filter(|id| asked.insert(*id)));
-    }
-    if ids.is_empty() {
-        return Ok(HashSet::new());
+        ids.extend(part.work.iter().map(|p| p.row.id).chain(part.batch));
     }
     // In one order everywhere, so that two writers never wait for each other's rows.
     ids.sort_unstable();
-    tx.mark_seen(&ids, now).await
+    ids.dedup();
+    ids
 }
 
 /// An address that nobody flagged keeps its key as long as its record, seven days. An event that adds nothing to a record would keep

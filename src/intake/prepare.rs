@@ -1,6 +1,7 @@
 //! From an event to what the group writes of it: keys in place of people, a time that can be trusted, a stream.
 
 use super::Context;
+use super::observe::Sending;
 use crate::domain::address::Address;
 use crate::domain::cell::Cell;
 use crate::domain::event::{Event, Kind, Scope, Source};
@@ -21,6 +22,8 @@ pub struct Prepared {
     pub(super) keep: Keep,
     /// For a report about one of our own canaries: to whom it went, and the provider's id of the message.
     pub(super) canary: Option<(AddressKey, Option<String>)>,
+    /// What it tells of the sending; nothing where it is no ESP's, or too old to say how mail is sent now.
+    pub(super) sending: Option<Sending>,
 }
 
 /// How much of an event is kept.
@@ -50,6 +53,11 @@ pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_
     let delta = if stale || is_canary { Delta::default() } else { fold(&event, keys, at, &stream) };
     let keep = if is_canary { Keep::All } else { keep(&event) };
     let team = &event.origin.team;
+    let sending = (is_of_esp(event.source) && !stale).then(|| Sending {
+        stream: stream.clone(),
+        dkim_domains: event.origin.dkim_domains.clone(),
+        sending_ip: event.origin.sending_ip,
+    });
     let cell = cell(&event, &stream).filter(|_| !is_canary);
     let cell = cell.map(|c| if keep == Keep::Count { Cell { relay_domain: "other".into(), ..c } } else { c });
     let relay_domain = (keep != Keep::Count).then(|| address.as_ref().map(|(_, a)| a.domain().to_owned())).flatten();
@@ -85,11 +93,16 @@ pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_
         provider_id: event.evidence.provider_id.map(clean),
         detail: decided.or(event.evidence.detail).map(clean),
     };
-    Prepared { row, delta, address, sub, cell, keep, canary }
+    Prepared { row, delta, address, sub, cell, keep, sending, canary }
+}
+
+/// Whether the source reports what became of mail that is being sent. (An import may tell of years ago.)
+fn is_of_esp(source: Source) -> bool {
+    matches!(source, Source::Ses | Source::Sparkpost | Source::Braze)
 }
 
 fn keep(event: &Event) -> Keep {
-    if !matches!(event.source, Source::Ses | Source::Sparkpost | Source::Braze) {
+    if !is_of_esp(event.source) {
         return Keep::All;
     }
     match &event.who.address {

@@ -1,6 +1,5 @@
 //! What time alone changes: a hold ends, an operator's decision runs out, a control comes or fails to come.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Context, Intake, desired};
@@ -66,7 +65,7 @@ impl Intake {
             for (event, n) in events.iter_mut().zip(head + 1..) {
                 event.n = n;
             }
-            head = tx.advance_head(i64::try_from(events.len()).unwrap_or(i64::MAX)).await?;
+            head = tx.advance_head(head, events.len()).await?;
             tx.append_events(&events).await?;
         }
         tx.put_addresses(rows.iter()).await?;
@@ -120,9 +119,10 @@ pub(super) async fn keep_new(tx: &mut crate::store::Tx, events: &mut Vec<EventRo
     }
     let mut ids: Vec<EventKey> = events.iter().map(|e| e.id).collect();
     ids.sort_unstable();
-    let new: HashSet<EventKey> = tx.mark_seen(&ids, now).await?;
+    let new = tx.enter(&ids).await?.new;
     events.retain(|e| new.contains(&e.id));
-    Ok(())
+    ids.retain(|id| new.contains(id));
+    tx.mark_seen(&ids, now).await
 }
 
 fn note(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+use super::observe::Memory;
 use super::prepare::Prepared;
 use super::{Bounds, Context, IntakeError, Receipt, Waiting, group, quarantine};
 use crate::clock::Stopwatch;
@@ -29,6 +30,7 @@ pub(super) async fn run(
     mut queue: mpsc::Receiver<Waiting>,
     announce: watch::Sender<i64>,
 ) {
+    let mut memory = Memory::default();
     while let Some(first) = queue.recv().await {
         let mut size = first.work.len();
         let mut waiting = vec![first];
@@ -44,7 +46,7 @@ pub(super) async fn run(
             waiting.push(next);
         }
         let watch = Stopwatch::start();
-        let results = settle(&context, &store, bounds, &waiting).await;
+        let results = settle(&context, &store, bounds, &waiting, &mut memory).await;
         let metrics = &context.metrics.intake;
         metrics.intake_commit_seconds.observe_span([], watch.elapsed());
         metrics.intake_group_events.observe([], size as f64);
@@ -69,6 +71,7 @@ async fn settle(
     store: &Store,
     bounds: Bounds,
     waiting: &[Waiting],
+    memory: &mut Memory,
 ) -> Vec<Result<Receipt, IntakeError>> {
     let whole: Vec<Part<'_>> = waiting
         .iter()
@@ -78,7 +81,7 @@ async fn settle(
     let mut results: Vec<Result<Receipt, IntakeError>> = waiting.iter().map(|_| Ok(Receipt::default())).collect();
     let mut pending = vec![whole];
     while let Some(parts) = pending.pop() {
-        let writing = group::write(context, store, &parts, context.clock.now());
+        let writing = group::write(context, store, &parts, memory, context.clock.now());
         let written = tokio::time::timeout(bounds.patience, writing).await;
         // Given up, it may be on disk all the same; whoever sends it again meets his own identities.
         let error = match written.unwrap_or_else(|_| Err(StoreError::silent())) {

@@ -15,6 +15,7 @@ use crate::config::checks::Checks;
 use crate::dns::{Memo, Resolvers, Sweep, check, for_each};
 use crate::domain::dns::Question;
 use crate::domain::ids::StreamName;
+use crate::domain::observed::Seen;
 use crate::domain::posture::Posture;
 use crate::domain::schedule::share;
 use crate::domain::stream::Stream;
@@ -63,9 +64,12 @@ impl CheckDomains {
         let more = i64::try_from(claimed.len()).is_ok_and(|n| n == BATCH);
         if !claimed.is_empty() {
             let sweep = self.sweep(turn.now, before).await?;
+            let seen = self.seen(&claimed, &streams, turn.now).await?;
+            let nothing = Seen::default();
             let looks = for_each(claimed, usize::try_from(BATCH).unwrap_or(1), async |name: StreamName| {
                 let stream = streams.get(&name).filter(|_| !turn.stop.is_cancelled())?;
-                Some((stream, check(&sweep, stream.clone(), self.deadline).await))
+                let seen = seen.get(&name).unwrap_or(&nothing);
+                Some((stream, check(&sweep, stream.clone(), seen, self.deadline).await))
             });
             let mut looks = pin!(looks);
             while let Some(look) = looks.next().await {
@@ -153,6 +157,18 @@ impl CheckDomains {
         let before =
             slots.iter().filter(|slot| claimed.contains(&slot.stream)).filter_map(|slot| slot.checked_at).max();
         Ok((claimed, before))
+    }
+
+    /// What ESPs reported of the sending of these streams.
+    async fn seen(
+        &self,
+        claimed: &[StreamName],
+        streams: &BTreeMap<StreamName, Stream>,
+        now: Timestamp,
+    ) -> anyhow::Result<BTreeMap<StreamName, Seen>> {
+        let all: Vec<Stream> = streams.values().cloned().collect();
+        let asked = claimed.iter().filter_map(|name| streams.get(name));
+        Ok(self.means.store.read().await?.seen_of_streams(asked, &all, now).await?)
     }
 
     /// A look that knows what stood before: that it has gone is believed only when confirmed. Answers of earlier turns are used while

@@ -1,12 +1,13 @@
 //! How the streams' records stand, read from the store at every scrape. At most 40 series a stream (a test counts them).
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Means;
 use crate::domain::finding::{Severity, State};
 use crate::domain::ids::{StreamName, UNREGISTERED};
+use crate::domain::observed::{OF_LATE, Observed, ObservedKind, strangers};
 use crate::domain::posture::{CheckReport, Posture};
+use crate::domain::stream::Stream;
 use crate::domain::time::Timestamp;
 use crate::intake::Intake;
 use crate::metrics::{Label, Metrics, declare};
@@ -15,8 +16,7 @@ use crate::store::CheckRow;
 /// The codes shown of one stream; the worst come first.
 const CODES: usize = 16;
 
-/// How far back senders are looked for that nobody registered, and how many are counted.
-const OF_LATE: Duration = Duration::from_secs(7 * 86_400);
+/// How many senders are counted that nobody registered.
 const MOST_SENDERS: i64 = 1_000;
 
 declare! {
@@ -44,6 +44,8 @@ declare! {
         dns_check_seconds: Gauge(stream),
         /// Domains that mail was sent from within seven days, by what ESPs reported, and that no stream registers; at most 1000 are counted.
         unregistered_senders: Gauge(),
+        /// Domains that ESPs reported within seven days and that no stream of the team registers, by where they stood (from, envelope, dkim); of the 10000 seen last.
+        unregistered_domains: Gauge(kind),
     }
 }
 
@@ -56,17 +58,29 @@ pub fn watch_checks(means: Means, intake: &Intake, gauges: CheckGauges, metrics:
             let since = means.clock.now().minus(OF_LATE);
             let read = async {
                 let mut tx = means.store.read().await?;
-                Ok((tx.checks().await?, tx.senders_of(UNREGISTERED, since, MOST_SENDERS).await?.len()))
+                let senders = tx.senders_of(UNREGISTERED, since, MOST_SENDERS).await?.len();
+                Ok((tx.checks().await?, senders, tx.observed_domains(since).await?))
             };
-            let (rows, senders) = read.await.map_err(|error: crate::store::StoreError| error.to_string())?;
+            let (rows, senders, seen) = read.await.map_err(|error: crate::store::StoreError| error.to_string())?;
             gauges.unregistered_senders.set([], senders as f64);
+            let book = context.streams.load();
+            count_strangers(&gauges, &seen, book.all());
             let rows = rows.into_iter().map(|row| (row.stream.clone(), row)).collect();
-            let streams: Vec<StreamName> =
-                context.streams.load().all().iter().map(|stream| stream.name.clone()).collect();
+            let streams: Vec<StreamName> = book.all().iter().map(|stream| stream.name.clone()).collect();
             show(&gauges, &streams, &rows);
             Ok(())
         }
     });
+}
+
+/// A domain that two ESPs or two streams show is one.
+fn count_strangers(gauges: &CheckGauges, seen: &[Observed], streams: &[Stream]) {
+    let strangers: BTreeSet<_> =
+        strangers(seen, streams).map(|seen| (&seen.what.team, seen.what.kind, &seen.what.value)).collect();
+    for kind in ObservedKind::DOMAINS {
+        let count = strangers.iter().filter(|(_, of, _)| *of == kind).count();
+        gauges.unregistered_domains.set([&kind.as_str()], count as f64);
+    }
 }
 
 type Series<const N: usize> = Vec<([Text; N], f64)>;

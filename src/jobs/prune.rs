@@ -34,6 +34,7 @@ impl Prune {
             deliveries: now.minus(kept.audit.get()),
             tee: now.minus(kept.quarantine.get()),
             dns: now.minus(kept.dns.get()),
+            observed: now.minus(kept.observed.get()),
         }
     }
 }

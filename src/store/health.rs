@@ -35,8 +35,9 @@ impl Tx {
     pub async fn durability(&mut self) -> Result<Vec<Durability>> {
         match self {
             Self::Sqlite(tx) => {
-                let journal: String = sqlx::query_scalar(JOURNAL_MODE).fetch_one(&mut **tx).await?;
-                let synchronous: i64 = sqlx::query_scalar(SYNCHRONOUS).fetch_one(&mut **tx).await?;
+                let connection = tx.now().await?;
+                let journal: String = sqlx::query_scalar(JOURNAL_MODE).fetch_one(&mut *connection).await?;
+                let synchronous: i64 = sqlx::query_scalar(SYNCHRONOUS).fetch_one(connection).await?;
                 Ok(vec![
                     Durability { setting: "journal_mode", holds: journal == "wal", value: journal, wanted: "wal" },
                     Durability {

@@ -8,10 +8,19 @@ use crate::domain::ids::EventKey;
 use crate::domain::time::Timestamp;
 
 pub(super) const LOCK_HEAD: &str = "UPDATE log_head SET n = n + 0 WHERE id = 1 RETURNING n";
-pub(super) const ADVANCE_HEAD: &str = "UPDATE log_head SET n = n + $1 WHERE id = 1 RETURNING n";
+pub(super) const ADVANCE_HEAD: Twin = Twin {
+    sqlite: "UPDATE log_head SET n = n + CAST($1 AS INTEGER) WHERE id = 1",
+    postgres: "UPDATE log_head SET n = n + CAST($1 AS BIGINT) WHERE id = 1",
+};
 pub(super) const READ_HEAD: &str = "SELECT n FROM log_head WHERE id = 1";
-pub(super) const ALREADY_SEEN: Twin =
-    lookup!("SELECT string_agg(CAST(batch.n AS TEXT), ',')", "seen AS s", ["s.id" = bytes 0], "");
+/// With the identities comes what every writing group wants first: the head of the log, and whether anybody was ever erased.
+pub(super) const ALREADY_SEEN: Twin = lookup!(
+    "SELECT (SELECT n FROM log_head WHERE id = 1), (SELECT COUNT(*) FROM (SELECT 1 FROM tombstones LIMIT 1) AS t), \
+     string_agg(CAST(batch.n AS TEXT), ',')",
+    "seen AS s",
+    ["s.id" = bytes 0],
+    ""
+);
 pub(super) const MARK_SEEN: Twin = batch!("INSERT INTO seen (id, at)", [bytes 0, int 1], "ON CONFLICT (id) DO NOTHING");
 pub(super) const IS_SEEN: &str = "SELECT 1 FROM seen WHERE id = $1";
 
@@ -26,12 +35,13 @@ impl Tx {
         Ok(on!(self, c => sqlx::query_scalar(LOCK_HEAD).fetch_one(c).await)?)
     }
 
-    /// Gives out `k` numbers and returns the last.
+    /// Gives out the `k` numbers behind `head`, which this transaction has locked; returns the last.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn advance_head(&mut self, k: i64) -> Result<i64> {
-        Ok(on!(self, c => sqlx::query_scalar(ADVANCE_HEAD).bind(k).fetch_one(c).await)?)
+    pub async fn advance_head(&mut self, head: i64, k: usize) -> Result<i64> {
+        self.write(&ADVANCE_HEAD, k.to_string()).await?;
+        Ok(head.saturating_add(i64::try_from(k).unwrap_or(i64::MAX)))
     }
 
     /// The last number given.
@@ -42,27 +52,36 @@ impl Tx {
         Ok(on!(self, c => sqlx::query_scalar(READ_HEAD).fetch_one(c).await)?)
     }
 
-    /// Remembers identities and returns those that were new. In a transaction that holds the head, so that nobody marks in between.
+    /// Takes the head's row lock, and looks which of these identities are new.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn mark_seen(&mut self, ids: &[EventKey], at: Timestamp) -> Result<HashSet<EventKey>> {
-        let rows: Vec<(EventKey, i64)> = ids.iter().map(|id| (*id, at.micros())).collect();
-        let (known, mark) = (self.spell(&ALREADY_SEEN), self.spell(&MARK_SEEN));
-        let json = super::json(&rows)?;
-        let mut new: HashSet<EventKey> = ids.iter().copied().collect();
+    pub async fn enter(&mut self, ids: &[EventKey]) -> Result<Entered> {
+        if matches!(self, Self::Postgres(_)) {
+            // By itself and first: what comes after it sees what was committed while it waited. A writer on SQLite waited when it began.
+            self.lock_head().await?;
+        }
+        let rows: Vec<(EventKey,)> = ids.iter().map(|id| (*id,)).collect();
+        let (sql, json) = (self.spell(&ALREADY_SEEN), super::json(&rows)?);
         // Repeated events are few: asking for those hands over less than being told the new ones.
-        let known: Option<String> = on!(self, c => sqlx::query_scalar(known).bind(&json).fetch_one(c).await)?;
+        let (head, erased, known): (i64, i64, Option<String>) =
+            on!(self, c => sqlx::query_as(sql).bind(json).fetch_one(c).await)?;
+        let mut new: HashSet<EventKey> = ids.iter().copied().collect();
         for n in known.iter().flat_map(|known| known.split(',')) {
             let at = n.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
             let id = at.and_then(|i| ids.get(i)).ok_or(StoreError::Corrupt { table: "seen", column: "id" })?;
             new.remove(id);
         }
-        if new.is_empty() {
-            return Ok(new);
-        }
-        on!(self, c => sqlx::query(mark).bind(json).execute(c).await.map(drop))?;
-        Ok(new)
+        Ok(Entered { head, any_erased: erased != 0, new })
+    }
+
+    /// Remembers identities that were found new in this transaction.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn mark_seen(&mut self, new: &[EventKey], at: Timestamp) -> Result<()> {
+        let rows: Vec<(EventKey, i64)> = new.iter().map(|id| (*id, at.micros())).collect();
+        self.put(&MARK_SEEN, &rows).await
     }
 
     /// Whether an identity is remembered.
@@ -76,4 +95,15 @@ impl Tx {
         });
         Ok(found.is_some())
     }
+}
+
+/// What a writing group finds when it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entered {
+    /// The last number given.
+    pub head: i64,
+    /// Whether anybody was ever erased.
+    pub any_erased: bool,
+    /// The identities that nobody has sent before.
+    pub new: HashSet<EventKey>,
 }

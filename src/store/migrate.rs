@@ -36,6 +36,7 @@ pub const MIGRATIONS: &[MigrationText] = &[
     migration!(1, "0001_log_and_records"),
     migration!(2, "0002_deliveries"),
     migration!(3, "0003_posture"),
+    migration!(4, "0004_observed"),
     migration!(5, "0005_canaries"),
 ];
 

@@ -15,11 +15,13 @@ mod error;
 mod events;
 mod glances;
 mod health;
+mod later;
 mod leases;
 mod listing;
 mod log;
 mod mailboxes;
 mod migrate;
+mod observed;
 mod one_strike;
 mod outbox;
 mod people;
@@ -40,8 +42,10 @@ pub use dns_history::{ChangeRow, RecordRow};
 pub use error::StoreError;
 pub use events::EventRow;
 pub use health::Durability;
+pub use later::SqliteTx;
 pub use leases::Lease;
 pub use listing::Sighting;
+pub use log::Entered;
 pub use mailboxes::{Learned, MailboxRow};
 pub use migrate::{MIGRATIONS, MigrationText};
 pub use one_strike::FirstBounce;
@@ -57,14 +61,14 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, Postgres, Sqlite, Transaction};
+use sqlx::{Connection, Postgres, Transaction};
 
 /// Runs the same body on the connection of either database.
 macro_rules! on {
     ($tx:expr, $conn:ident => $body:expr) => {
         match $tx {
             $crate::store::Tx::Sqlite(tx) => {
-                let $conn = &mut **tx;
+                let $conn = tx.now().await?;
                 $body
             }
             $crate::store::Tx::Postgres(tx) => {
@@ -93,7 +97,7 @@ pub enum Store {
 /// An open transaction. Dropped: rolled back.
 pub enum Tx {
     /// On SQLite.
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(SqliteTx),
     /// On PostgreSQL.
     Postgres(Transaction<'static, Postgres>),
 }
@@ -184,7 +188,7 @@ impl Store {
     /// When no connection is to be had.
     pub async fn read(&self) -> Result<Tx> {
         match self {
-            Self::Sqlite { read, .. } => Ok(Tx::Sqlite(read.begin().await?)),
+            Self::Sqlite { read, .. } => Ok(Tx::Sqlite(SqliteTx::new(read.begin().await?))),
             Self::Postgres(pool) => {
                 Ok(Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?))
             }
@@ -197,7 +201,7 @@ impl Store {
     /// When no connection is to be had, or the writer's lock is not free in time.
     pub async fn write(&self) -> Result<Tx> {
         match self {
-            Self::Sqlite { write, .. } => Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
+            Self::Sqlite { write, .. } => Ok(Tx::Sqlite(SqliteTx::new(write.begin_with("BEGIN IMMEDIATE").await?))),
             // Each statement must see what was committed while it waited for the head's lock, whatever the server's default.
             Self::Postgres(pool) => {
                 Ok(Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?))

@@ -61,7 +61,6 @@ pub(super) const PUT_TOMBSTONES: Twin = batch!(
     [text 0, text 1, bytes 2, int 3, int 4],
     "ON CONFLICT (team, kind, key) DO UPDATE SET erased_at = excluded.erased_at WHERE excluded.erased_at > tombstones.erased_at"
 );
-pub(super) const ANY_TOMBSTONE: &str = "SELECT 1 FROM tombstones LIMIT 1";
 pub(super) const ERASE_SEALED: &str = "DELETE FROM sealed_values WHERE team = $1 AND key = $2";
 pub(super) const ERASE_ADDRESS: &str = "DELETE FROM address_records WHERE team = $1 AND key = $2";
 pub(super) const ERASE_SUBJECT: &str = "DELETE FROM subject_records WHERE team = $1 AND key = $2";
@@ -123,14 +122,6 @@ impl Tx {
             }
             Ok(found)
         })
-    }
-
-    /// Whether anybody was ever erased.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn any_tombstone(&mut self) -> Result<bool> {
-        Ok(on!(self, c => sqlx::query(ANY_TOMBSTONE).fetch_optional(c).await?.is_some()))
     }
 
     /// Sets tombstones; a later erasure moves one forward.

@@ -213,8 +213,15 @@ impl Tx {
         if rows.is_empty() {
             return Ok(());
         }
-        let (sql, json) = (self.spell(twin), super::json(rows)?);
-        on!(self, c => sqlx::query(sql).bind(json).execute(c).await.map(drop))?;
+        self.write(twin, super::json(rows)?).await
+    }
+
+    /// Runs a statement that returns nothing and binds one text. On SQLite it may wait for the next read or the commit, and fail there.
+    pub(super) async fn write(&mut self, twin: &Twin, parameter: String) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.later(twin.sqlite, parameter),
+            Self::Postgres(tx) => drop(sqlx::query(twin.postgres).bind(parameter).execute(&mut **tx).await?),
+        }
         Ok(())
     }
 }

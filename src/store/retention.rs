@@ -26,6 +26,8 @@ pub struct Cutoffs {
     pub tee: Timestamp,
     /// DNS records that have been replaced, and the changes that replaced them.
     pub dns: Timestamp,
+    /// What was last observed of the sending.
+    pub observed: Timestamp,
 }
 
 /// Canaries go with the events that tell of them, but none that still counts against its address's budget (a little over 24 hours).
@@ -52,6 +54,8 @@ pub(super) const PRUNE_DNS_CHANGES: &str =
     "DELETE FROM dns_changes WHERE id IN (SELECT id FROM dns_changes WHERE at < $1 ORDER BY at LIMIT $2)";
 pub(super) const PRUNE_CANARIES: &str = "DELETE FROM canaries WHERE (route_key, sequence) IN (SELECT route_key, sequence FROM canaries \
      WHERE planned_at < $1 ORDER BY planned_at LIMIT $2)";
+pub(super) const PRUNE_OBSERVED: &str = "DELETE FROM observed_senders WHERE (team, stream, from_domain, kind, value, esp) IN \
+     (SELECT team, stream, from_domain, kind, value, esp FROM observed_senders WHERE last_seen < $1 ORDER BY last_seen LIMIT $2)";
 pub(super) const PRUNE_CELLS: &str = "DELETE FROM cell_counts WHERE (bucket, team, relay_domain, sending_domain, esp, stream, kind) IN \
      (SELECT bucket, team, relay_domain, sending_domain, esp, stream, kind FROM cell_counts WHERE bucket < $1 ORDER BY bucket LIMIT $2)";
 pub(super) const PRUNE_UNFLAGGED: &str = "DELETE FROM address_records WHERE (team, key) IN (SELECT team, key FROM address_records \
@@ -77,6 +81,7 @@ impl Tx {
             (PRUNE_DNS_RECORDS, cutoffs.dns),
             (PRUNE_DNS_CHANGES, cutoffs.dns),
             (PRUNE_CANARIES, cutoffs.events.min(now.minus(CANARIES_COUNT))),
+            (PRUNE_OBSERVED, cutoffs.observed),
         ] {
             let cutoff = cutoff.micros();
             gone += on!(self, c => sqlx::query(sql).bind(cutoff).bind(limit).execute(c).await?.rows_affected());

@@ -2,7 +2,7 @@
 
 use super::{
     canaries, cells, checks, deliveries, dns_history, events, glances, health, leases, listing, log, mailboxes,
-    migrate, one_strike, outbox, people, quarantine, records, registry, retention, tee,
+    migrate, observed, one_strike, outbox, people, quarantine, records, registry, retention, tee,
 };
 
 /// One statement, as each database gets it; `None` where it is only for the other.
@@ -63,10 +63,12 @@ pub const STATEMENTS: &[Statement] = statements! {
     postgres health [SETTING]
     one leases [DECLARE, CLAIM, FINISH]
     one listing [KEYS, MENTIONED, SIGHTINGS]
-    one log [LOCK_HEAD, ADVANCE_HEAD, READ_HEAD, IS_SEEN]
-    twin log [ALREADY_SEEN, MARK_SEEN]
+    one log [LOCK_HEAD, READ_HEAD, IS_SEEN]
+    twin log [ADVANCE_HEAD, ALREADY_SEEN, MARK_SEEN]
     one mailboxes [ALL, READ, READ_IN_PART, UNREADABLE, LEARNED, LEARN]
     one migrate [APPLIED]
+    one observed [DOMAINS, COUNT]
+    twin observed [PUT, OF_STREAMS]
     one one_strike [FIRST_BOUNCES]
     twin one_strike [BOUNCED]
     one outbox [
@@ -75,7 +77,7 @@ pub const STATEMENTS: &[Statement] = statements! {
     ]
     twin outbox [STATES, PUT, CLAIM]
     one people [
-        ANY_TOMBSTONE, ERASE_SEALED, ERASE_ADDRESS, ERASE_SUBJECT, ERASE_EVENTS_OF_ADDRESS, ERASE_EVENTS_OF_SUBJECT,
+        ERASE_SEALED, ERASE_ADDRESS, ERASE_SUBJECT, ERASE_EVENTS_OF_ADDRESS, ERASE_EVENTS_OF_SUBJECT,
     ]
     twin people [PUT_SEALED, SEALED, TOMBSTONES, PUT_TOMBSTONES]
     sqlite people [CHECKPOINT]
@@ -85,7 +87,7 @@ pub const STATEMENTS: &[Statement] = statements! {
     one registry [STREAMS, PUT_STREAM, TOKENS, PUT_TOKEN, REVOKE_TOKEN, PUT_AUDIT]
     one retention [
         PRUNE_EVENTS, PRUNE_SEEN, PRUNE_QUARANTINE, PRUNE_AUDIT, PRUNE_CELLS, PRUNE_DELIVERIES, PRUNE_TEE,
-        PRUNE_DNS_RECORDS, PRUNE_DNS_CHANGES, PRUNE_CANARIES, PRUNE_UNFLAGGED, UNNAME_EVENTS,
+        PRUNE_DNS_RECORDS, PRUNE_DNS_CHANGES, PRUNE_OBSERVED, PRUNE_CANARIES, PRUNE_UNFLAGGED, UNNAME_EVENTS,
     ]
     one tee [PUT, CLAIM, DELIVERED, FAILED, UNTRIED, SUMMARY, COUNT]
 };

@@ -43,13 +43,8 @@ pub async fn run(asked: &Asked, report: &mut Report) {
 }
 
 async fn memory(daemon: &Daemon, report: &mut Report) {
-    let url = format!("http://{}/metrics", daemon.bound.operations);
-    let text = reqwest::get(url).await.expect("metrics").text().await.expect("text");
-    let gauge = |name: &str| -> f64 {
-        let line = text.lines().find(|l| l.starts_with(&format!("{name} "))).unwrap_or_default();
-        line.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0.0)
-    };
-    let each = gauge("relaywatch_index_bytes") / gauge("relaywatch_index_addresses").max(1.0);
+    let addresses = daemon.metric("relaywatch_index_addresses").await;
+    let each = daemon.metric("relaywatch_index_bytes").await / addresses.max(1.0);
     report.add("memory of the index", "<= 64 bytes per address", format!("{each:.1} bytes per address"), each <= 64.0);
 }
 

@@ -22,12 +22,16 @@ const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:bench";
 
 /// Measures everything about taking in.
 pub async fn run(asked: &Asked, report: &mut Report) {
-    sparkpost(asked, None, "SQLite", report).await;
-    match &asked.postgres {
-        Some(url) => sparkpost(asked, Some(url), "PostgreSQL", report).await,
-        None => report.note("SparkPost intake, PostgreSQL", "left out: give --postgres URL"),
+    if asked.wants("intake sparkpost") {
+        sparkpost(asked, None, "SQLite", report).await;
+        match &asked.postgres {
+            Some(url) => sparkpost(asked, Some(url), "PostgreSQL", report).await,
+            None => report.note("SparkPost intake, PostgreSQL", "left out: give --postgres URL"),
+        }
     }
-    ses(asked, report).await;
+    if asked.wants("intake ses") {
+        ses(asked, report).await;
+    }
 }
 
 fn batches(run: u64) -> Arc<Vec<Vec<u8>>> {
@@ -76,6 +80,7 @@ async fn sparkpost(asked: &Asked, store: Option<&str>, name: &str, report: &mut 
         ours.push((BATCHES * PER_BATCH) as f64 / outcome.elapsed.as_secs_f64());
         bare.push(bare_inserts(&config, &folder, run).await);
     }
+    let grouped = groups(&daemon).await;
     daemon.stop().await;
     ours.sort_by(f64::total_cmp);
     bare.sort_by(f64::total_cmp);
@@ -85,6 +90,7 @@ async fn sparkpost(asked: &Asked, store: Option<&str>, name: &str, report: &mut 
         format!("{:.2} x ({:.0} beside {:.0} events/s)", ours[1] / bare[1], ours[1], bare[1]),
         ours[1] / bare[1] >= 0.5,
     );
+    report.note("its groups", grouped);
 }
 
 /// The same rows (identity, event, record, sealed address, counts) by multi-row inserts and nothing else: tables of the same columns and
@@ -140,6 +146,7 @@ async fn ses(asked: &Asked, report: &mut Report) {
         assert_eq!(outcome.other, 0, "every message is acknowledged");
         ours.push(outcome.rate());
     }
+    let grouped = groups(&daemon).await;
     daemon.stop().await;
     ours.sort_by(f64::total_cmp);
     base.sort_by(f64::total_cmp);
@@ -149,4 +156,13 @@ async fn ses(asked: &Asked, report: &mut Report) {
         format!("{:.2} x ({:.0}/s beside {:.0}/s)", ours[1] / base[1], ours[1], base[1]),
         ours[1] / base[1] >= 0.7,
     );
+    report.note("its groups", grouped);
+}
+
+/// How the requests were grouped: what the rate rests on.
+async fn groups(daemon: &Daemon) -> String {
+    let groups = daemon.metric("relaywatch_intake_group_events_count").await.max(1.0);
+    let events = daemon.metric("relaywatch_intake_group_events_sum").await;
+    let seconds = daemon.metric("relaywatch_intake_commit_seconds_sum").await;
+    format!("{:.0} events each, {:.1} ms to write and commit", events / groups, seconds / groups * 1e3)
 }

@@ -81,7 +81,7 @@ fn main() {
         if asked.wants("checks") {
             checks::run(&asked, &mut report).await;
         }
-        if asked.wants("intake") {
+        if asked.wants("intake sparkpost") || asked.wants("intake ses") {
             intake::run(&asked, &mut report).await;
         }
         if asked.wants("dns") {

@@ -45,6 +45,14 @@ impl Daemon {
         }
     }
 
+    /// What `/metrics` says under this name; zero where it says nothing.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let url = format!("http://{}/metrics", self.bound.operations);
+        let text = reqwest::get(url).await.expect("metrics").text().await.expect("text");
+        let line = text.lines().find(|l| l.starts_with(&format!("{name} "))).unwrap_or_default();
+        line.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0.0)
+    }
+
     /// Stops it and waits for the end.
     pub async fn stop(self) {
         self.orders.send("stop").await.expect("it listens to orders");

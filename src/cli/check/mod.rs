@@ -24,6 +24,7 @@ use super::{ConfigFile, Format, USAGE};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns::{Sweep, check, for_each};
+use crate::domain::observed::Seen;
 use crate::domain::posture::{Checked, Posture};
 use crate::domain::stream::Stream;
 
@@ -107,8 +108,9 @@ struct Looking {
 }
 
 impl Looking {
+    /// By the registration alone: what ESPs reported of the sending is the daemon's to know.
     async fn check(&self, stream: Stream) -> Checked {
-        check(&self.sweep, stream, self.deadline).await
+        check(&self.sweep, stream, &Seen::default(), self.deadline).await
     }
 }
 

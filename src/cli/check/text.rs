@@ -61,9 +61,9 @@ impl Display for Text<'_> {
                 writeln!(f)?;
                 write!(f, "{}", Drawn { tree, counts: policy.lint.counts, paint: self.paint })?;
             }
-            for (ip, evaluation) in &policy.evaluations {
-                let result = evaluation.result.as_str();
-                writeln!(f, "  {ip}: {result}, {} lookups", evaluation.counts.lookups)?;
+            for tried in &policy.evaluations {
+                let (ip, result) = (tried.ip, tried.evaluation.result.as_str());
+                writeln!(f, "  {ip}: {result}, {} lookups", tried.evaluation.counts.lookups)?;
             }
         }
         let asked = format!("{queries} questions, {:.2} s, {}", elapsed.as_secs_f64(), self.checked.at);

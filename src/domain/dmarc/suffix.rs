@@ -7,9 +7,11 @@ use crate::domain::dns::Name;
 /// The public suffix of the name and one label more; none for a public suffix itself.
 pub fn registrable(name: &Name) -> Option<Name> {
     // The list has its names in lower case, and so has a `Name`.
-    let suffix = List.find(name.labels().rev()).len;
+    let mut labels: Vec<&[u8]> = name.labels().collect();
+    labels.reverse();
+    let suffix = List.find(labels.iter().copied()).len;
     let mut length = 0;
-    for (depth, label) in name.labels().rev().enumerate() {
+    for (depth, label) in labels.into_iter().enumerate() {
         if length >= suffix {
             return Some(name.suffix(depth + 1));
         }

@@ -147,6 +147,8 @@ codes! {
     DkimTesting = "dkim_testing", Dkim, Warning, "6376 3.6.1";
     /// A `d=` that does not align with the From domain.
     DkimUnaligned = "dkim_unaligned", Dkim, Warning, "9989 4.4.1";
+    /// An ESP reports signatures with a `d=` that no stream of the team registers.
+    DkimObservedUnregistered = "dkim_observed_unregistered", Dkim, Warning, "6376 3.5";
     /// No DMARC record applies.
     DmarcMissing = "dmarc_missing", Dmarc, Warning, "9989 4.10";
     /// A DMARC record at the domain instead of `_dmarc`.
@@ -199,6 +201,8 @@ codes! {
     MailfromNotOwnDomain = "mailfrom_not_own_domain", Mailfrom, Warning, "5321 2.3.11";
     /// The envelope domain does not align with the From domain.
     MailfromUnaligned = "mailfrom_unaligned", Mailfrom, Warning, "9989 4.4.2";
+    /// An ESP reports mail of the stream with an envelope domain that no stream of the team registers.
+    MailfromObservedUnregistered = "mailfrom_observed_unregistered", Mailfrom, Warning, "5321 2.3.11";
     /// The From domain is not registered with Apple.
     RelayFromUnregistered = "relay_from_unregistered", Relay, Warning, "Apple";
     /// The envelope domain is not registered with Apple.

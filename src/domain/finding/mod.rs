@@ -151,10 +151,17 @@ pub fn state_of(area: Area, findings: &[Finding]) -> State {
 
 /// The bytes of a record as text: what is not UTF-8 or not printable, and a backslash, as `\DDD`.
 pub fn printable(record: &[u8]) -> String {
+    let is_odd = |char: char| char.is_control() || char == '\\';
+    if let Ok(plain) = str::from_utf8(record)
+        && !plain.contains(is_odd)
+    {
+        // As nearly every record is.
+        return plain.to_owned();
+    }
     let mut text = String::with_capacity(record.len());
     for chunk in record.utf8_chunks() {
         for char in chunk.valid().chars() {
-            if char.is_control() || char == '\\' {
+            if is_odd(char) {
                 for byte in char.encode_utf8(&mut [0; 4]).bytes() {
                     text.push_str(&format!("\\{byte:03}"));
                 }

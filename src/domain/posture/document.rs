@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::check::CheckReport;
 use super::examine::Judged;
 use super::report::Published;
-use super::sender_policy::SenderPolicy;
+use super::sender_policy::{SenderPolicy, Tried};
 use crate::domain::dkim::{Algorithm, Key, Usable};
 use crate::domain::dmarc::{Dmarc, Policy};
 use crate::domain::dns::Name;
@@ -62,6 +62,8 @@ struct Spf<'a> {
 #[derive(Debug, Serialize)]
 struct OfAddress<'a> {
     ip: IpAddr,
+    /// `registered` or `observed`.
+    basis: &'static str,
     result: SpfResult,
     #[serde(skip_serializing_if = "Option::is_none")]
     matched: Option<&'a str>,
@@ -115,16 +117,17 @@ impl Checked {
 
 impl<'a> Spf<'a> {
     fn of(policy: &'a SenderPolicy) -> Self {
-        let evaluations = policy.evaluations.iter().map(|(ip, evaluation)| OfAddress::of(*ip, evaluation)).collect();
+        let evaluations = policy.evaluations.iter().map(OfAddress::of).collect();
         let SenderPolicy { domain, lint, passes, .. } = policy;
         Self { domain, passes: *passes, counts: lint.counts, tree: lint.tree.as_ref(), evaluations }
     }
 }
 
 impl<'a> OfAddress<'a> {
-    fn of(ip: IpAddr, evaluation: &'a Evaluation) -> Self {
-        let Evaluation { result, matched, problem, counts, .. } = evaluation;
-        Self { ip, result: *result, matched: matched.as_deref(), problem: problem.as_deref(), counts: *counts }
+    fn of(tried: &'a Tried) -> Self {
+        let Evaluation { result, matched, problem, counts, .. } = &tried.evaluation;
+        let (ip, basis) = (tried.ip, tried.basis());
+        Self { ip, basis, result: *result, matched: matched.as_deref(), problem: problem.as_deref(), counts: *counts }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The check of one stream: asks every judge, and puts together what they say.
 
 use super::envelope;
+use super::observed;
 use super::plan::Plan;
 use super::relay::{self, Reasons};
 use super::report::{Apple, AppleVerdict, Posture, Published, Status, posture_of};
@@ -9,6 +10,7 @@ use crate::domain::dkim::{self, Key, Usable};
 use crate::domain::dmarc::{self, Dmarc};
 use crate::domain::dns::{Data, Inquiry, Kind, Name, NotAName, Outcome, Question, Reply, Unanswered};
 use crate::domain::finding::{Area, Code, Finding, Severity, State, printable};
+use crate::domain::observed::Seen;
 use crate::domain::stream::Stream;
 
 /// Everything that a check of a stream found.
@@ -34,8 +36,18 @@ pub struct Judged {
     pub published: Vec<Published>,
 }
 
-/// Checks a stream. `now_seconds`: since 1970, for the macros of SPF that show the time.
+/// Checks a stream of whose sending nothing was observed. `now_seconds`: since 1970, for the macros of SPF that show the time.
 pub fn examine(stream: &Stream, inquiry: &mut Inquiry<'_>, now_seconds: u64) -> Result<Judged, Unanswered> {
+    examine_observed(stream, &Seen::default(), inquiry, now_seconds)
+}
+
+/// Checks a stream, its registration and what ESPs reported of its sending.
+pub fn examine_observed(
+    stream: &Stream,
+    seen: &Seen,
+    inquiry: &mut Inquiry<'_>,
+    now_seconds: u64,
+) -> Result<Judged, Unanswered> {
     let plan = match Plan::of(stream) {
         Ok(plan) => plan,
         Err((field, error)) => return Ok(unreadable(stream, field, error)),
@@ -48,7 +60,7 @@ pub fn examine(stream: &Stream, inquiry: &mut Inquiry<'_>, now_seconds: u64) -> 
     let policies: Vec<Result<SenderPolicy, Unanswered>> = plan
         .spf_domains()
         .into_iter()
-        .map(|domain| sender_policy::examine(inquiry, stream, &plan, domain, now_seconds))
+        .map(|domain| sender_policy::examine(inquiry, stream, &seen.addresses, &plan, domain, now_seconds))
         .collect();
     let envelope = if stream.sends_mail { envelope::examine(inquiry, &plan) } else { Ok(Vec::new()) };
     let keys = dkim::lint(inquiry, &plan.signers, &plan.from);
@@ -64,6 +76,7 @@ pub fn examine(stream: &Stream, inquiry: &mut Inquiry<'_>, now_seconds: u64) -> 
     findings.extend(envelope);
     findings.extend(keys.findings);
     findings.extend(dmarc.findings.clone());
+    findings.extend(seen.strangers.iter().filter_map(|seen| observed::stranger(stream, seen)));
     let (apple, reasons) = if stream.sends_mail {
         let (apple, reasons, found) = relay::examine(&plan, of_envelope, gone, &keys.keys, &dmarc.alignment);
         findings.extend(found);

@@ -5,6 +5,7 @@ mod document;
 mod envelope;
 mod examine;
 mod memory;
+mod observed;
 mod plan;
 mod provider;
 mod relay;
@@ -13,11 +14,11 @@ mod sender_policy;
 
 pub use check::CheckReport;
 pub use document::{Checked, Document};
-pub use examine::{Judged, examine};
+pub use examine::{Judged, examine, examine_observed};
 pub use memory::{Known, Memory, PostureChange};
 pub use relay::Reasons;
 pub use report::{Apple, AppleVerdict, Posture, Published, Status, posture_of};
-pub use sender_policy::SenderPolicy;
+pub use sender_policy::{SenderPolicy, Tried};
 
 #[cfg(test)]
 mod tests;

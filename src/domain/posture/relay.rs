@@ -90,14 +90,16 @@ fn spf_path(plan: &Plan, envelope: Option<&SenderPolicy>, envelope_gone: bool) -
     if envelope_gone {
         return path(State::Fail, format!("{domain} does not exist"));
     }
+    let is_observed = policy.evaluations.iter().any(|tried| tried.last_seen.is_some());
+    let known = if is_observed { "registered or observed" } else { "registered" };
     let how = match policy.passes {
         State::Pass if policy.evaluations.is_empty() => {
-            "publishes a sound record; no sending address is registered to try it with"
+            "publishes a sound record; no sending address is registered to try it with".to_owned()
         }
-        State::Pass => "passes every registered sending address",
-        State::Warn => "passes only some of the registered sending addresses",
-        State::Unknown => "could not be judged: an answer is missing",
-        State::Fail => "does not pass",
+        State::Pass => format!("passes every {known} sending address"),
+        State::Warn => format!("passes only some of the {known} sending addresses"),
+        State::Unknown => "could not be judged: an answer is missing".to_owned(),
+        State::Fail => "does not pass".to_owned(),
     };
     let why = policy.breaks.filter(|_| policy.passes == State::Fail).map_or(String::new(), |code| format!(" ({code})"));
     path(policy.passes, format!("{domain} {how}{why}"))

@@ -7,6 +7,7 @@ use crate::domain::dns::{Inquiry, Name, Unanswered};
 use crate::domain::finding::{Area, Code, Finding, Severity, State};
 use crate::domain::spf::{Evaluation, Lint, Sender, SpfResult, evaluate, lint};
 use crate::domain::stream::Stream;
+use crate::domain::time::Timestamp;
 
 /// The SPF of one domain, for one stream.
 #[derive(Debug, Clone)]
@@ -16,7 +17,7 @@ pub struct SenderPolicy {
     /// What the record says of itself.
     pub lint: Lint,
     /// What it says of each sending address of the stream; empty where the domain is not the envelope's.
-    pub evaluations: Vec<(IpAddr, Evaluation)>,
+    pub evaluations: Vec<Tried>,
     /// Whether mail of the stream passes; `Warn` where it does from some addresses only. `Pass` for a domain that is not the envelope's
     /// means that nothing in the record breaks it.
     pub passes: State,
@@ -24,6 +25,28 @@ pub struct SenderPolicy {
     pub breaks: Option<Code>,
     /// What was found.
     pub findings: Vec<Finding>,
+}
+
+/// A sending address of the stream, and what the record says of it.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    /// The address.
+    pub ip: IpAddr,
+    /// When ESPs last reported mail from it; `None` for one that the registration names.
+    pub last_seen: Option<Timestamp>,
+    /// What a receiver comes to.
+    pub evaluation: Evaluation,
+}
+
+impl Tried {
+    /// Whether it is an address of the registration or one that was observed.
+    pub fn basis(&self) -> &'static str {
+        if self.last_seen.is_none() { "registered" } else { "observed" }
+    }
+
+    fn is(&self, result: SpfResult) -> bool {
+        self.evaluation.result == result
+    }
 }
 
 /// Findings with which receivers do not come to a pass.
@@ -45,6 +68,7 @@ const BREAKING: &[Code] = &[
 pub fn examine(
     inquiry: &mut Inquiry<'_>,
     stream: &Stream,
+    observed: &[(IpAddr, Timestamp)],
     plan: &Plan,
     domain: &Name,
     now_seconds: u64,
@@ -52,14 +76,14 @@ pub fn examine(
     let is_envelope = plan.envelope.as_ref() == Some(domain);
     let host = domain.relative();
     let mail_from = format!("postmaster@{host}");
-    let addresses: &[IpAddr] = if is_envelope && stream.sends_mail { &stream.sending_ips } else { &[] };
+    let addresses = if is_envelope && stream.sends_mail { to_try(&stream.sending_ips, observed) } else { Vec::new() };
     // Asked before the first missing answer ends the run, so that all go on together.
     let lint = lint(inquiry, domain);
-    let evaluated: Vec<Result<(IpAddr, Evaluation), Unanswered>> = addresses
-        .iter()
-        .map(|&ip| {
+    let evaluated: Vec<Result<Tried, Unanswered>> = addresses
+        .into_iter()
+        .map(|(ip, last_seen)| {
             let sender = Sender { ip, mail_from: &mail_from, helo: &host, receiver: "unknown", now_seconds };
-            Ok((ip, evaluate(inquiry, &sender)?))
+            Ok(Tried { ip, last_seen, evaluation: evaluate(inquiry, &sender)? })
         })
         .collect();
     let lint = lint?;
@@ -84,12 +108,22 @@ pub fn examine(
     Ok(SenderPolicy { domain: domain.clone(), lint, evaluations, passes, breaks: breaks.or(refused), findings })
 }
 
+/// The addresses of the registration, then those that were observed beside them.
+fn to_try(registered: &[IpAddr], observed: &[(IpAddr, Timestamp)]) -> Vec<(IpAddr, Option<Timestamp>)> {
+    let others = observed.iter().filter(|(ip, _)| !registered.contains(ip));
+    registered.iter().map(|ip| (*ip, None)).chain(others.map(|(ip, last_seen)| (*ip, Some(*last_seen)))).collect()
+}
+
 /// The sending addresses that do not pass.
-fn refused(domain: &Name, lint: &Lint, evaluations: &[(IpAddr, Evaluation)]) -> Vec<Finding> {
+fn refused(domain: &Name, lint: &Lint, evaluations: &[Tried]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (ip, evaluation) in evaluations {
+    for Tried { ip, last_seen, evaluation } in evaluations {
         let why = evaluation.problem.as_deref().or(evaluation.matched.as_deref()).unwrap_or("no term matches");
-        let evidence = format!("{ip} evaluates to {} ({why})", evaluation.result.as_str());
+        let whence = match last_seen {
+            None => "registered as a sending address".to_owned(),
+            Some(at) => format!("observed as a sending address, last at {at}"),
+        };
+        let evidence = format!("{ip}, {whence}, evaluates to {} ({why})", evaluation.result.as_str());
         match evaluation.result {
             SpfResult::Pass => {}
             // Told by the lint, with the question that was not answered; here only where the lint did not meet it.
@@ -101,8 +135,12 @@ fn refused(domain: &Name, lint: &Lint, evaluations: &[(IpAddr, Evaluation)]) -> 
             }
             _ => {
                 let family = if ip.is_ipv4() { "ip4" } else { "ip6" };
+                let otherwise = match last_seen {
+                    None => "register the addresses that really send",
+                    Some(_) => "send this stream's mail from the addresses that it passes",
+                };
                 let remedy = format!(
-                    "Publish at {domain} what passes it: the provider's include, or {family}:{ip}; or register the addresses that really send"
+                    "Publish at {domain} what passes it: the provider's include, or {family}:{ip}; or {otherwise}"
                 );
                 let finding = Finding::new(Code::SpfIpNotAuthorised, domain, evidence, remedy);
                 findings.push(match &lint.record {
@@ -116,11 +154,11 @@ fn refused(domain: &Name, lint: &Lint, evaluations: &[(IpAddr, Evaluation)]) -> 
 }
 
 /// Whether the record leaves out the provider. An evaluation that passes says more than a name that is missing: records may be flattened.
-fn provider_missing(plan: &Plan, domain: &Name, lint: &Lint, evaluations: &[(IpAddr, Evaluation)]) -> Option<Finding> {
+fn provider_missing(plan: &Plan, domain: &Name, lint: &Lint, evaluations: &[Tried]) -> Option<Finding> {
     let preset = plan.preset.as_ref()?;
     let record = lint.record.as_ref()?;
     let reached = || lint.reached.iter().any(|name| preset.spf.iter().any(|ours| name.is_within(ours)));
-    let passes = || evaluations.iter().any(|(_, e)| e.result == SpfResult::Pass);
+    let passes = || evaluations.iter().any(|tried| tried.is(SpfResult::Pass));
     if !lint.complete || reached() || passes() {
         return None;
     }
@@ -139,22 +177,22 @@ fn nobody_need_pass(findings: &mut [Finding], envelope: &Name) {
 }
 
 /// A record that goes on too long after the provider matched costs the provider's mail nothing.
-fn soften(findings: &mut Vec<Finding>, evaluations: &[(IpAddr, Evaluation)]) {
-    let all_pass = !evaluations.is_empty() && evaluations.iter().all(|(_, e)| e.result == SpfResult::Pass);
+fn soften(findings: &mut Vec<Finding>, evaluations: &[Tried]) {
+    let all_pass = !evaluations.is_empty() && evaluations.iter().all(|tried| tried.is(SpfResult::Pass));
     if !all_pass {
         return;
     }
     for finding in findings {
         if matches!(finding.code, Code::SpfLookupsExceeded | Code::SpfVoidExceeded) {
             finding.severity = Severity::Warning;
-            finding.evidence.push_str("; the registered sending addresses match before the limit");
+            finding.evidence.push_str("; the known sending addresses match before the limit");
         }
     }
 }
 
-fn passes(lint: &Lint, evaluations: &[(IpAddr, Evaluation)], findings: &[Finding]) -> State {
-    let count = |wanted: fn(SpfResult) -> bool| evaluations.iter().filter(|(_, e)| wanted(e.result)).count();
-    let (pass, unknown) = (count(|r| r == SpfResult::Pass), count(|r| r == SpfResult::Temperror));
+fn passes(lint: &Lint, evaluations: &[Tried], findings: &[Finding]) -> State {
+    let count = |wanted: SpfResult| evaluations.iter().filter(|tried| tried.is(wanted)).count();
+    let (pass, unknown) = (count(SpfResult::Pass), count(SpfResult::Temperror));
     if !evaluations.is_empty() {
         return match evaluations.len() {
             all if pass == all => State::Pass,

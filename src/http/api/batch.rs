@@ -4,13 +4,14 @@
 //! gets an error in its place. When the answers cannot go on, a last line says why and the body breaks off: what was read so far is good,
 //! and cannot be taken for the whole.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -25,7 +26,6 @@ use super::sendability::answer;
 use super::{Api, Shared, document};
 use crate::domain::policy::Class;
 use crate::domain::verdict::Verdict;
-use crate::http::body::Share;
 use crate::sources::lines::Line;
 use crate::sources::written::read;
 
@@ -34,6 +34,9 @@ const LONGEST: usize = 8 << 10;
 
 /// How many questions are answered at a time.
 const AT_A_TIME: usize = 1_000;
+
+/// How many times that are in work at once.
+const AHEAD: usize = 3;
 
 /// How long the last line of answers that break off is given to leave.
 const LAST_LINE_TAKES: Duration = Duration::from_millis(500);
@@ -72,37 +75,43 @@ pub(super) async fn check(
 ) -> Result<Response, Problem> {
     api.tokens.allow(&headers, Scope::Sendability).await?;
     let defaults = defaults(&api, query.as_deref())?;
-    let share = api.in_flight.hold(HELD, api.body)?;
-    let incoming = Incoming::new(body, LONGEST, api.body.timeout);
-    let mut batch = Batch { api, defaults, incoming, unanswered: 1, _share: share };
-    // The first answers decide the status: with no store to ask it is 503 and no answer at all.
-    let Some(first) = batch.answers().await? else { return Ok(ndjson::answer(Body::empty())) };
-    let rest = stream::unfold((batch, Next::Given(first)), |(mut batch, next)| async move {
-        let given = match next {
-            Next::Given(answers) => Ok(answers),
-            Next::Read => match batch.answers().await {
-                Ok(answers) => Ok(answers?),
-                Err(problem) => {
-                    let last = batch.last_line(problem);
-                    return Some((Ok(last), (batch, Next::BreakOff)));
+    let share = api.in_flight.hold(AHEAD * HELD, api.body)?;
+    let lines = Incoming::new(body, LONGEST, api.body.timeout);
+    let questions = Arc::new(Questions { api, defaults });
+    let reader = Reader { lines, is_broken: false };
+    // While some lines wait for the store, those behind them are read and answered: in their order, so that only so many are in memory.
+    let mut answers = Box::pin(
+        stream::unfold(reader, Reader::next)
+            .map(move |read| {
+                let questions = Arc::clone(&questions);
+                async move {
+                    match read {
+                        Ok(chunk) => questions.answer(chunk).await,
+                        Err(broken) => Err(broken),
+                    }
                 }
-            },
-            Next::BreakOff => {
-                // An error ends the connection at once, with whatever was not sent yet.
-                tokio::time::sleep(LAST_LINE_TAKES).await;
-                Err(std::io::Error::other("the answers are not complete"))
-            }
+            })
+            .buffered(AHEAD),
+    );
+    // The first answers decide the status: with no store to ask it is 503 and no answer at all.
+    let first = match answers.next().await {
+        None => return Ok(ndjson::answer(Body::empty())),
+        Some(first) => first.map_err(|broken| broken.problem)?,
+    };
+    let rest = stream::unfold((answers, share, true), |(mut answers, share, goes_on)| async move {
+        if !goes_on {
+            // An error ends the connection at once, with whatever was not sent yet.
+            tokio::time::sleep(LAST_LINE_TAKES).await;
+            let broken = std::io::Error::other("the answers are not complete");
+            return Some((Err(broken), (answers, share, false)));
+        }
+        let (given, goes_on) = match answers.next().await? {
+            Ok(given) => (given, true),
+            Err(broken) => (broken.last_line(), false),
         };
-        Some((given, (batch, Next::Read)))
+        Some((Ok(given), (answers, share, goes_on)))
     });
-    Ok(ndjson::answer(Body::from_stream(rest)))
-}
-
-/// What the body of the answer goes on with.
-enum Next {
-    Given(Bytes),
-    Read,
-    BreakOff,
+    Ok(ndjson::answer(Body::from_stream(stream::once(async { Ok(first) }).chain(rest))))
 }
 
 /// One line. The fields are those of a single question.
@@ -142,26 +151,66 @@ fn defaults(api: &Api, query: Option<&str>) -> Result<Written, Problem> {
     Ok(defaults)
 }
 
-struct Batch {
-    api: Shared,
-    defaults: Written,
-    incoming: Incoming,
-    /// The first line without an answer.
-    unanswered: u64,
-    _share: Share,
+/// The lines of a body, some at a time.
+struct Reader {
+    lines: Incoming,
+    is_broken: bool,
 }
 
-impl Batch {
-    /// The answers to the next lines; `None` behind the last.
-    async fn answers(&mut self) -> Result<Option<Bytes>, Problem> {
-        let lines = self.incoming.take(AT_A_TIME, true).await?;
-        if lines.is_empty() {
-            return Ok(None);
+/// Lines that are answered together, each with its number.
+type Chunk = Vec<(u64, Line)>;
+
+/// Why the answers end, and at which line.
+struct Broken {
+    line: u64,
+    problem: Problem,
+}
+
+impl Reader {
+    /// The next lines; `None` behind the last, or behind a break.
+    async fn next(mut self) -> Option<(Result<Chunk, Broken>, Self)> {
+        if self.is_broken {
+            return None;
         }
-        self.unanswered = lines.first().map_or(0, |(number, _)| *number);
+        match self.lines.take(AT_A_TIME, true).await {
+            Ok(chunk) if chunk.is_empty() => None,
+            Ok(chunk) => Some((Ok(chunk), self)),
+            Err(error) => {
+                self.is_broken = true;
+                let broken = Broken { line: self.lines.number() + 1, problem: error.into() };
+                Some((Err(broken), self))
+            }
+        }
+    }
+}
+
+impl Broken {
+    /// Why the answers end here, and from which line on there are none.
+    fn last_line(self) -> Bytes {
+        let mut out = Vec::new();
+        // It can hold nothing that cannot be written; without it the broken body still says enough.
+        let _ = ndjson::write(&mut out, &WrongLine { line: self.line, problem: self.problem });
+        out.into()
+    }
+}
+
+/// What every line is read with.
+struct Questions {
+    api: Shared,
+    defaults: Written,
+}
+
+impl Questions {
+    /// The answers to these lines, in their order.
+    async fn answer(&self, chunk: Chunk) -> Result<Bytes, Broken> {
+        let first = chunk.first().map_or(0, |(number, _)| *number);
+        self.answer_all(&chunk).await.map_err(|problem| Broken { line: first, problem })
+    }
+
+    async fn answer_all(&self, lines: &[(u64, Line)]) -> Result<Bytes, Problem> {
         let mut asked = Vec::with_capacity(lines.len());
         let mut places = Vec::with_capacity(lines.len());
-        for (number, line) in &lines {
+        for (number, line) in lines {
             places.push(match self.read(line) {
                 Ok((id, question)) => {
                     asked.push(question);
@@ -182,8 +231,7 @@ impl Batch {
                 }
             }
         }
-        self.unanswered = self.incoming.number() + 1;
-        Ok(Some(out.into()))
+        Ok(out.into())
     }
 
     fn read<'a>(&self, line: &'a Line) -> Result<(Option<&'a RawValue>, Asked), Problem> {
@@ -207,14 +255,6 @@ impl Batch {
             class: otherwise(class, &self.defaults.class),
         };
         Ok((id, self.api.read(&written)?))
-    }
-
-    /// Why the answers end here, and from which line on there are none.
-    fn last_line(&self, problem: Problem) -> Bytes {
-        let mut out = Vec::new();
-        // It can hold nothing that cannot be written; without it the broken body still says enough.
-        let _ = ndjson::write(&mut out, &WrongLine { line: self.unanswered, problem });
-        out.into()
     }
 }
 

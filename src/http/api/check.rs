@@ -14,6 +14,7 @@ use super::{Api, Shared, document};
 use crate::dns::{Memo, Sweep, check};
 use crate::domain::dns::Question;
 use crate::domain::posture::CheckReport;
+use crate::domain::stream::Stream;
 use crate::intake::Checked;
 use crate::store::Tx;
 
@@ -45,7 +46,8 @@ pub(super) async fn check_now(
 ) -> Result<Json<CheckReport>, Problem> {
     api.tokens.allow(&headers, Scope::Streams).await?;
     let Ok(Path(name)) = name else { return Err(Problem::not_found("stream")) };
-    let stream = super::streams::named(&api, &name).await?;
+    let streams = super::streams::stored(&api).await?;
+    let stream = super::streams::find(&streams, &name)?.clone();
     let context = Arc::clone(api.intake.context());
     let now = api.clock.now();
     let token = token(context.random);
@@ -56,18 +58,23 @@ pub(super) async fn check_now(
     }
     tx.commit().await?;
     // Not by this handler alone: a caller that goes away must not leave the stream's lease behind.
-    let looking = tokio::spawn(async move { look(&api, stream, &token).await });
+    let looking = tokio::spawn(async move { look(&api, stream, &streams, &token).await });
     looking.await.map_err(|_| Problem::internal())?.map(Json)
 }
 
-async fn look(api: &Api, stream: crate::domain::stream::Stream, token: &str) -> Result<CheckReport, Problem> {
+async fn look(api: &Api, stream: Stream, all: &[Stream], token: &str) -> Result<CheckReport, Problem> {
     let looked = async {
-        let expected = api.intake.store().read().await?.expected_records().await?;
+        let now = api.clock.now();
+        let (expected, mut seen) = {
+            let mut tx = api.intake.store().read().await?;
+            (tx.expected_records().await?, tx.seen_of_streams([&stream], all, now).await?)
+        };
         let stood =
             move |question: &Question| expected.contains(&(question.name.to_string(), question.kind.to_string()));
         // Nothing is carried over: who asks has mended something and wants to see it.
-        let sweep = Sweep::after(api.checkup.resolvers.clone(), api.clock.now(), stood, Memo::default());
-        let looked = check(&sweep, stream, api.checkup.deadline).await;
+        let sweep = Sweep::after(api.checkup.resolvers.clone(), now, stood, Memo::default());
+        let seen = seen.remove(&stream.name).unwrap_or_default();
+        let looked = check(&sweep, stream, &seen, api.checkup.deadline).await;
         let report = looked.report();
         let checked = Checked { stream: looked.stream, report, published: looked.judged.published };
         if !api.intake.remember(&checked, token, None).await? {

@@ -9,8 +9,12 @@ use http_body_util::BodyExt;
 use crate::http::body::BodyError;
 use crate::sources::lines::{Line, Lines};
 
-/// What a streamed body holds at a time: a piece of it as it came over the wire, the lines in hand and the answers to them.
+/// What a streamed body holds for each handful of lines that is in work: a piece of it as it came over the wire, the lines and the answers
+/// to them.
 pub const HELD: usize = 1 << 20;
+
+/// A handful of lines is full at so many bytes, however few they are.
+const FULL: usize = 256 << 10;
 
 /// A body that is read line by line.
 pub struct Incoming {
@@ -38,15 +42,17 @@ impl Incoming {
     /// # Errors
     /// When the body breaks off or is silent too long; the lines before that have been given.
     pub async fn take(&mut self, most: usize, eager: bool) -> Result<Vec<(u64, Line)>, BodyError> {
-        let mut taken = Vec::new();
+        let (mut taken, mut bytes) = (Vec::new(), 0);
         loop {
-            while taken.len() < most {
-                match self.lines.next_line() {
-                    Some(line) => taken.push(line),
-                    None => break,
+            let is_full = |taken: &Vec<_>, bytes| taken.len() >= most || bytes >= FULL;
+            while !is_full(&taken, bytes) {
+                let Some(line) = self.lines.next_line() else { break };
+                if let Line::Text(text) = &line.1 {
+                    bytes += text.len();
                 }
+                taken.push(line);
             }
-            if taken.len() == most || self.ended {
+            if is_full(&taken, bytes) || self.ended {
                 return Ok(taken);
             }
             if let Some(error) = self.failed {

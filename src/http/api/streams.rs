@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -18,15 +17,16 @@ use super::{Api, Shared, document};
 use crate::config::streams::wrong;
 use crate::domain;
 use crate::domain::ids::{StreamName, UNREGISTERED};
+use crate::domain::observed::{OF_LATE, Observed, strangers};
 use crate::domain::posture::{Memory, Posture};
 use crate::domain::stream::{Stream, StreamBook};
 use crate::domain::time::Timestamp;
 use crate::sources::written::read;
 use crate::store::{AuditRow, CheckRow, SenderRow, StreamRow, with_registered};
 
-/// How far back senders are looked for that nobody registered, and how many are shown.
-const OF_LATE: Duration = Duration::from_secs(7 * 86_400);
+/// How many are shown of those that nobody registered.
 const MOST_SENDERS: i64 = 100;
+const MOST_DOMAINS: usize = 100;
 
 /// The streams, each as it can be registered again.
 #[derive(Debug, Serialize)]
@@ -38,6 +38,8 @@ pub(super) struct Registered {
     checks: Vec<Known>,
     /// Who else sends, by what ESPs reported of late: no stream registers them, so nobody watches their records.
     unregistered_senders: Vec<SenderRow>,
+    /// The domains that ESPs reported of late in From, envelope or signatures and that no stream of the team registers, the newest first.
+    unregistered_domains: Vec<Observed>,
 }
 
 /// One registration, and what is known of its DNS records.
@@ -88,8 +90,11 @@ pub(super) async fn list(State(api): State<Shared>, headers: HeaderMap) -> Resul
     let checks = known(&api, &streams).await?;
     let read_only = api.configured.iter().map(|stream| stream.name.clone()).collect();
     let since = api.clock.now().minus(OF_LATE);
-    let unregistered_senders = api.intake.store().read().await?.senders_of(UNREGISTERED, since, MOST_SENDERS).await?;
-    Ok(Json(Registered { streams, read_only, checks, unregistered_senders }))
+    let mut tx = api.intake.store().read().await?;
+    let unregistered_senders = tx.senders_of(UNREGISTERED, since, MOST_SENDERS).await?;
+    let seen = tx.observed_domains(since).await?;
+    let unregistered_domains = strangers(&seen, &streams).take(MOST_DOMAINS).cloned().collect();
+    Ok(Json(Registered { streams, read_only, checks, unregistered_senders, unregistered_domains }))
 }
 
 /// One registered stream.
@@ -160,7 +165,8 @@ pub(super) async fn register(
     let all = stored(&api).await?;
     api.intake.context().streams.store(Arc::new(StreamBook::new(all)));
     let checks = known(&api, &streams).await?;
-    Ok(Json(Registered { streams, read_only: Vec::new(), checks, unregistered_senders: Vec::new() }))
+    let (read_only, unregistered_senders, unregistered_domains) = Default::default();
+    Ok(Json(Registered { streams, read_only, checks, unregistered_senders, unregistered_domains }))
 }
 
 /// What is known of these streams; of one that was not looked at yet, nothing.
@@ -172,14 +178,19 @@ async fn known(api: &Api, streams: &[Stream]) -> Result<Vec<Known>, Problem> {
 }
 
 /// The streams as they are registered now, also by other processes.
-async fn stored(api: &Api) -> Result<Vec<Stream>, Problem> {
+pub(super) async fn stored(api: &Api) -> Result<Vec<Stream>, Problem> {
     let rows = api.intake.store().read().await?.streams().await?;
     Ok(with_registered(&api.configured, &rows)?)
 }
 
-/// The one of that name.
+/// The one of that name, as it is registered now.
 pub(super) async fn named(api: &Api, name: &str) -> Result<Stream, Problem> {
-    let stream = stored(api).await?.into_iter().find(|stream| stream.name.as_str() == name);
+    find(&stored(api).await?, name).cloned()
+}
+
+/// The one of that name among these.
+pub(super) fn find<'a>(streams: &'a [Stream], name: &str) -> Result<&'a Stream, Problem> {
+    let stream = streams.iter().find(|stream| stream.name.as_str() == name);
     stream.ok_or_else(|| Problem::not_found("stream"))
 }
 

@@ -22,6 +22,7 @@ loose_fields!(
         is_drop = "is_drop",
         esp = "esp",
         from_domain = "from_domain",
+        sending_ip = "sending_ip",
         dispatch_id = "dispatch_id",
         send_id = "send_id",
     }
@@ -41,6 +42,7 @@ impl<'a> Fields<'a> {
             self.is_drop = inner.is_drop.or(self.is_drop);
             self.esp = inner.esp.or(self.esp);
             self.from_domain = inner.from_domain.or(self.from_domain);
+            self.sending_ip = inner.sending_ip.or(self.sending_ip);
             self.dispatch_id = inner.dispatch_id.or(self.dispatch_id);
             self.send_id = inner.send_id.or(self.send_id);
         }

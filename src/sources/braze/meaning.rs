@@ -8,6 +8,7 @@ use crate::domain::address::{Address, domain_of};
 use crate::domain::bounce::{Diagnostic, EspClass, Reading, RuleBook};
 use crate::domain::event::{Event, Evidence, Identity, Kind, Origin, Scope, Source, Who};
 use crate::domain::ids::{Esp, Sub, TeamId};
+use crate::domain::observed::sending_ip;
 use crate::domain::time::Timestamp;
 use crate::sources::batch::Batch;
 use crate::sources::loose::{Loose, event_time, provider_id};
@@ -119,6 +120,7 @@ fn event(
         origin: Origin {
             esp: Some(esp(fields)),
             from_domain: text(fields.from_domain).and_then(|domain| domain_of(&domain)),
+            sending_ip: text(fields.sending_ip).and_then(|ip| sending_ip(&ip)),
             ..Origin::of_team(context.team.clone())
         },
         evidence: Evidence {

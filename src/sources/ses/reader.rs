@@ -128,6 +128,8 @@ impl<'a> Reader<'a> {
                 esp: Some(Esp::new("ses")),
                 from_domain: self.mail.from_domain.clone(),
                 mail_from_domain: self.mail.mail_from_domain.clone(),
+                dkim_domains: self.mail.dkim_domains.clone(),
+                sending_ip: self.mail.sending_ip,
                 ..Origin::of_team(self.context.team.clone())
             },
             evidence,

@@ -25,6 +25,7 @@ loose_fields!(
         fbtype = "fbtype",
         friendly_from = "friendly_from",
         msg_from = "msg_from",
+        sending_ip = "sending_ip",
     }
 );
 

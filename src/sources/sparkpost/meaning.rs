@@ -8,6 +8,7 @@ use crate::domain::address::{Address, domain_of};
 use crate::domain::bounce::{Diagnostic, EspClass, Reading, Report, RuleBook};
 use crate::domain::event::{Event, Evidence, Identity, Kind, Origin, Scope, Source, Who};
 use crate::domain::ids::{Esp, TeamId};
+use crate::domain::observed::sending_ip;
 use crate::domain::time::Timestamp;
 use crate::sources::batch::Batch;
 use crate::sources::loose::{Loose, event_time, first_text, provider_id};
@@ -170,6 +171,8 @@ impl Mail {
                 Some(address) => Some(address.domain().to_owned()),
                 None => fields.msg_from.and_then(Loose::text).and_then(|text| domain_of(&text)),
             },
+            // What signed it is in no event of SparkPost's.
+            sending_ip: fields.sending_ip.and_then(Loose::text).and_then(|text| sending_ip(&text)),
             ..Origin::of_team(context.team.clone())
         };
         let nobody = self.recipient.is_none() && reading.scope == Scope::Recipient;

@@ -7,6 +7,7 @@
 mod documents;
 mod hooks;
 mod mail;
+mod messages;
 mod published;
 mod spf;
 mod values;
@@ -43,7 +44,8 @@ const PARSERS: [(u8, Parser); 26] = [
     (b'w', published::judges),
     (b'x', values::headers),
     (b'y', published::record),
-    (b'z', mail::arrival),
+    (b'1', mail::arrival),
+    (b'z', messages::response),
 ];
 
 fuzz_target!(|input: &[u8]| -> Corpus {

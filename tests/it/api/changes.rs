@@ -189,6 +189,7 @@ async fn a_cursor_that_the_log_does_not_reach_back_to_is_gone() {
         deliveries: later,
         tee: later,
         dns: later,
+        observed: later,
     };
     let mut tx = store.write().await.unwrap();
     tx.prune(&cutoffs, now(), 1).await.unwrap();

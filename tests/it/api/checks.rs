@@ -41,7 +41,7 @@ fn shop(name: &str) -> Value {
 }
 
 /// Checks a stream now, or as soon as the job is done with it.
-async fn check(stage: &Stage, name: &str) -> Value {
+pub async fn check(stage: &Stage, name: &str) -> Value {
     loop {
         match stage.api(Method::POST, &format!("/v1/streams/{name}/check")).send().await.unwrap() {
             (200, answer) => return answer.json(),

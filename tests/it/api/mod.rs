@@ -5,6 +5,7 @@ mod changes;
 mod checks;
 mod commands;
 mod exchange;
+mod observed;
 mod openapi;
 mod people;
 mod privacy;

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use relaywatch::domain::finding::Code;
+use relaywatch::domain::ids::{Esp, StreamName, UNREGISTERED};
+use relaywatch::domain::observed::{Observation, Observed, ObservedKind, Seen};
 use relaywatch::domain::stream::Stream;
+use relaywatch::domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::stream;
+use super::{NOW, stream};
 
 /// One line of a zone file.
 pub struct Case {
@@ -18,12 +21,36 @@ pub struct Case {
     pub code: Code,
     /// What is checked.
     pub fields: Value,
+    /// What ESPs reported of its sending: kind and value.
+    observed: Vec<(ObservedKind, String)>,
 }
 
 impl Case {
     /// The registration.
     pub fn stream(&self) -> Stream {
         stream(self.fields.clone())
+    }
+
+    /// What ESPs reported of its sending.
+    pub fn seen(&self) -> Seen {
+        let stream = self.stream();
+        let rows: Vec<Observed> = self
+            .observed
+            .iter()
+            .map(|(kind, value)| {
+                let name = if *kind == ObservedKind::Envelope { UNREGISTERED } else { stream.name.as_str() };
+                let (team, from_domain) = (stream.team.clone(), stream.from_domain.clone());
+                let (stream, esp, at) = (StreamName::new(name), Esp::new("sparkpost"), Timestamp::from_secs(NOW));
+                let what = Observation { team, stream, esp, from_domain, kind: *kind, value: value.clone() };
+                Observed { what, first_seen: at, last_seen: at }
+            })
+            .collect();
+        Seen::of(&rows, &[stream])
+    }
+
+    /// Whether only the daemon can know what it is about: the program is not told of the sending.
+    pub fn is_observed(&self) -> bool {
+        !self.observed.is_empty()
     }
 
     /// Whether a name in it is none, which `--stream-file` refuses before anything is asked.
@@ -50,22 +77,27 @@ pub fn cases() -> Vec<Case> {
             let line = format!("{origin}.zone:{}: {line}", number + 1);
             let (code, registration) = rest.split_once(' ').unwrap_or_else(|| panic!("{line}: names no domain"));
             let code = serde_json::from_value(json!(code)).unwrap_or_else(|_| panic!("{line}: no such code"));
-            cases.push(Case { fields: fields(&origin, registration, cases.len()), line, raises, code });
+            let (fields, observed) = fields(&origin, registration, cases.len());
+            cases.push(Case { fields, observed, line, raises, code });
         }
     }
     cases
 }
 
-/// `DOMAIN [d=DOMAIN] [s=SELECTOR,…] [JSON]`, as the heads of the zone files explain.
-fn fields(origin: &str, text: &str, number: usize) -> Value {
+/// `DOMAIN [d=DOMAIN] [s=SELECTOR,…] [seen=KIND:VALUE]… [JSON]`, as the heads of the zone files explain.
+fn fields(origin: &str, text: &str, number: usize) -> (Value, Vec<(ObservedKind, String)>) {
     let (words, more) = text.split_at(text.find('{').unwrap_or(text.len()));
     let mut words = words.split_whitespace();
     let domain = words.next().expect("a domain");
-    let (mut signer, mut selectors) = (None, None);
+    let (mut signer, mut selectors, mut observed) = (None, None, Vec::new());
     for word in words {
         match word.split_once('=') {
             Some(("d", domain)) => signer = Some(domain),
             Some(("s", names)) => selectors = Some(names),
+            Some(("seen", seen)) => {
+                let (kind, value) = seen.split_once(':').expect("a kind and a value");
+                observed.push((ObservedKind::parse(kind).expect("a kind"), value.to_owned()));
+            }
             _ => panic!("{word} in {text}"),
         }
     }
@@ -81,5 +113,5 @@ fn fields(origin: &str, text: &str, number: usize) -> Value {
         let more: Map<String, Value> = serde_json::from_str(more).unwrap_or_else(|error| panic!("{text}: {error}"));
         fields.extend(more);
     }
-    Value::Object(fields)
+    (Value::Object(fields), observed)
 }

@@ -14,8 +14,10 @@ use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
 use relaywatch::dns::{Sweep, gather};
+use relaywatch::domain::dns::Inquiry;
 use relaywatch::domain::finding::Code;
-use relaywatch::domain::posture::{Checked, examine};
+use relaywatch::domain::observed::Seen;
+use relaywatch::domain::posture::{Checked, examine_observed};
 use relaywatch::domain::stream::Stream;
 use relaywatch::domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -35,8 +37,13 @@ pub fn stream(fields: Value) -> Stream {
 
 /// What the judge says of a stream, asked of that server.
 pub async fn checked(server: SocketAddr, stream: Stream) -> Checked {
+    checked_with(server, stream, &Seen::default()).await
+}
+
+/// Likewise, of a stream of whose sending something was seen.
+pub async fn checked_with(server: SocketAddr, stream: Stream, seen: &Seen) -> Checked {
     let sweep = Sweep::new(resolvers(server), Timestamp::from_secs(NOW));
-    let judge = |inquiry: &mut relaywatch::domain::dns::Inquiry<'_>| examine(&stream, inquiry, NOW.unsigned_abs());
+    let judge = |inquiry: &mut Inquiry<'_>| examine_observed(&stream, seen, inquiry, NOW.unsigned_abs());
     let gathered = gather(&sweep, Duration::from_secs(20), judge).await;
     let at = sweep.at();
     Checked { stream, at, judged: gathered.value, queries: gathered.queries, elapsed: gathered.elapsed }

@@ -3,15 +3,17 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use hickory_proto::op::ResponseCode;
 use http::Method;
 use relaywatch::clock::Stopwatch;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::cable::Cable;
 use crate::daemon::Home;
 use crate::feeds::{NOT_FOUND, TEAM, unique};
 use crate::postgres;
+use crate::scripted_dns::{Answer, ScriptedDns};
 use crate::stage::{Stage, eventually};
 
 #[tokio::test]
@@ -38,6 +40,40 @@ async fn a_database_that_is_gone_is_503_and_everything_works_once_it_is_back() {
         assert_eq!(stage.post(post).await, json!({"new": 1, "repeated": 0}), "nothing of a refused request was stored");
     }
     assert_eq!(stage.metric("relaywatch_log_head").await, 4.0);
+}
+
+#[tokio::test]
+async fn a_check_that_cannot_be_remembered_is_503() {
+    let dns = ScriptedDns::start(|_, _| Answer::code(ResponseCode::NoError).after(Duration::from_millis(500))).await;
+    let database = postgres::database().await;
+    let (cable, url) = Cable::to(database.url()).await;
+    let more = format!("[dns]\nresolvers = [\"{}\"]\n", dns.address());
+    let stage = Stage::on(Home::new(), &url, &more).await;
+    let check = || stage.api(Method::POST, "/v1/streams/news/check");
+    let refused = async || {
+        let answer = check().expect(503).await;
+        assert!(answer.headers.contains_key("retry-after"), "{}", answer.text());
+        let problem: Value = answer.json();
+        assert_eq!(problem["reason"], "store_unavailable", "{problem}");
+    };
+    cable.pull();
+    refused().await;
+    assert_eq!(dns.total(), 0, "nothing is asked for what cannot be kept");
+
+    cable.plug();
+    eventually(async || match check().send().await {
+        Ok((200, answer)) if answer.json::<Value>()["stream"] == "news" => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+
+    // Gone while the DNS is asked: what was found is not answered as if it were kept.
+    let asked = dns.total();
+    let away = async {
+        eventually(async || if dns.total() > asked { Ok(()) } else { Err("nothing is asked".to_owned()) }).await;
+        cable.pull();
+    };
+    tokio::join!(refused(), away);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ fn resolver(server: &ScriptedDns) -> Resolver {
     Resolver::new(&[server.address()], limits, Places::new(64)).unwrap()
 }
 
-fn resolvers(first: &ScriptedDns, second: Option<&ScriptedDns>) -> Resolvers {
+pub fn resolvers(first: &ScriptedDns, second: Option<&ScriptedDns>) -> Resolvers {
     Resolvers { first: resolver(first), second: second.map(resolver) }
 }
 

@@ -5,6 +5,8 @@ mod checks;
 mod command;
 mod deliver;
 mod lease;
+mod many_streams;
+mod observed;
 mod privacy;
 mod prune;
 mod reverse;

@@ -77,6 +77,7 @@ fn every_kind_is_tolerated_and_mail_is_understood() {
     let bounce = &read.events[2];
     assert_eq!(bounce.origin.esp.as_ref().unwrap().as_str(), "sendgrid");
     assert_eq!(bounce.origin.from_domain.as_deref(), Some("mail.shop.example"));
+    assert_eq!(bounce.origin.sending_ip.map(|ip| ip.to_string()).as_deref(), Some("198.51.100.7"));
     assert_eq!(bounce.occurred_at, Timestamp::from_secs(1_760_000_103));
     assert_eq!(bounce.evidence.provider_id.as_deref(), Some("c0ffee00-0000-4000-8000-000000000003"));
     assert_eq!(read.events[0].origin.esp.as_ref().unwrap().as_str(), "braze");

@@ -54,6 +54,26 @@ fn one(members: &str) -> Event {
 }
 
 #[test]
+fn what_it_was_sent_from_is_read_where_it_is_an_address_on_the_internet() {
+    for (written, want) in [
+        (r#""198.51.100.7""#, Some("198.51.100.7")),
+        (r#"" 2001:db8::7 ""#, Some("2001:db8::7")),
+        // As in SparkPost's examples.
+        (r#""127.0.0.1""#, None),
+        (r#""""#, None),
+        ("7", None),
+        ("null", None),
+        (r#"["198.51.100.7"]"#, None),
+        (r#"{"ip":"198.51.100.7"}"#, None),
+    ] {
+        // `ip_address` is where the recipient was, and nobody's business here.
+        let event = one(&format!(r#""sending_ip":{written},"ip_address":"192.0.2.200""#));
+        assert_eq!(event.origin.sending_ip.map(|ip| ip.to_string()).as_deref(), want, "{written}");
+        assert!(event.origin.dkim_domains.is_empty());
+    }
+}
+
+#[test]
 fn every_class_is_tolerated_and_mail_is_understood() {
     let read = post(EVERY_CLASS);
     assert!(read.quarantined.is_empty() && read.unknown.is_empty(), "{:?} {:?}", read.quarantined, read.unknown);

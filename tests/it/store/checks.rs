@@ -269,6 +269,7 @@ async fn what_was_replaced_goes_by_age_and_what_stands_stays(world: World) {
         deliveries: old,
         tee: old,
         dns: at(4),
+        observed: old,
     };
     assert_eq!(tx.prune(&cutoffs, at(100), 100).await.unwrap(), 3 + 2);
     let cutoffs = Cutoffs { dns: at(1_000), ..cutoffs };

@@ -1,8 +1,10 @@
 //! The head, the identities and the events of the log.
 
+use std::collections::HashSet;
+
 use relaywatch::domain::event::{Kind, Scope, Source};
-use relaywatch::domain::ids::{AppId, Esp, StreamName, TeamId};
-use relaywatch::store::EventRow;
+use relaywatch::domain::ids::{AppId, Esp, EventKey, StreamName, TeamId};
+use relaywatch::store::{EventRow, Tombstone, Tx};
 
 use super::{ODD, at, event_key, key, on_both, sub, team};
 use crate::world::World;
@@ -10,6 +12,8 @@ use crate::world::World;
 on_both! {
     numbers_are_given_in_order_and_only_by_a_commit,
     an_identity_is_new_once,
+    who_enters_learns_where_the_log_stands,
+    writes_that_wait_are_seen_by_every_read_and_refused_by_the_commit,
     an_event_comes_back_as_it_went_in,
     odd_text_comes_back_as_it_went_in,
     pages_of_the_log_join_without_gap_or_overlap,
@@ -78,28 +82,69 @@ async fn numbers_are_given_in_order_and_only_by_a_commit(world: World) {
     let mut tx = world.store.write().await.unwrap();
     assert_eq!(tx.lock_head().await.unwrap(), 0);
     assert_eq!(tx.lock_head().await.unwrap(), 0, "the lock gives no number");
-    assert_eq!(tx.advance_head(3).await.unwrap(), 3);
-    assert_eq!(tx.advance_head(2).await.unwrap(), 5);
+    assert_eq!(tx.advance_head(0, 3).await.unwrap(), 3);
+    assert_eq!(tx.advance_head(3, 2).await.unwrap(), 5);
+    assert_eq!(tx.head().await.unwrap(), 5);
     tx.commit().await.unwrap();
     let mut dropped = world.store.write().await.unwrap();
-    assert_eq!(dropped.advance_head(10).await.unwrap(), 15);
+    assert_eq!(dropped.advance_head(5, 10).await.unwrap(), 15);
+    assert_eq!(dropped.head().await.unwrap(), 15);
     drop(dropped);
     assert_eq!(world.read().await.head().await.unwrap(), 5, "dropped is rolled back");
 }
 
+/// Which of these are new; marks them.
+async fn new_of(tx: &mut Tx, n: &[u64], second: i64) -> HashSet<EventKey> {
+    let ids: Vec<EventKey> = n.iter().map(|n| event_key(*n)).collect();
+    let new = tx.enter(&ids).await.unwrap().new;
+    tx.mark_seen(&new.iter().copied().collect::<Vec<_>>(), at(second)).await.unwrap();
+    new
+}
+
 async fn an_identity_is_new_once(world: World) {
     let mut tx = world.store.write().await.unwrap();
-    let new = tx.mark_seen(&[event_key(1), event_key(2), event_key(1)], at(0)).await.unwrap();
+    let new = new_of(&mut tx, &[1, 2, 1], 0).await;
     assert_eq!(new, [event_key(1), event_key(2)].into(), "also when it stands twice in one batch");
-    assert_eq!(tx.mark_seen(&[event_key(2), event_key(3)], at(1)).await.unwrap(), [event_key(3)].into());
-    assert!(tx.mark_seen(&[], at(1)).await.unwrap().is_empty());
+    assert_eq!(new_of(&mut tx, &[2, 3], 1).await, [event_key(3)].into());
+    assert!(new_of(&mut tx, &[], 1).await.is_empty());
     tx.commit().await.unwrap();
     let mut dropped = world.store.write().await.unwrap();
-    assert_eq!(dropped.mark_seen(&[event_key(4)], at(2)).await.unwrap().len(), 1);
+    assert_eq!(new_of(&mut dropped, &[4], 2).await.len(), 1);
+    assert!(dropped.is_seen(event_key(4)).await.unwrap());
     drop(dropped);
     let mut tx = world.store.write().await.unwrap();
     assert!(tx.is_seen(event_key(3)).await.unwrap() && !tx.is_seen(event_key(4)).await.unwrap());
-    assert!(tx.mark_seen(&[event_key(1), event_key(2), event_key(3)], at(9)).await.unwrap().is_empty());
+    assert!(new_of(&mut tx, &[1, 2, 3], 9).await.is_empty());
+}
+
+async fn who_enters_learns_where_the_log_stands(world: World) {
+    let mut tx = world.store.write().await.unwrap();
+    tx.advance_head(0, 7).await.unwrap();
+    let entered = tx.enter(&[event_key(1)]).await.unwrap();
+    assert_eq!((entered.head, entered.any_erased, entered.new), (7, false, [event_key(1)].into()));
+    let mark = Tombstone { team: team(), kind: "sub", key: "00".repeat(16), hash_key_id: 1 };
+    tx.put_tombstones(&[mark], at(1)).await.unwrap();
+    assert!(tx.enter(&[]).await.unwrap().any_erased);
+}
+
+/// What is only written may wait, but nobody can tell: it is there for the next who reads, in its order, and a refusal stops the commit.
+async fn writes_that_wait_are_seen_by_every_read_and_refused_by_the_commit(world: World) {
+    let mut tx = world.store.write().await.unwrap();
+    tx.append_events(&[event(1)]).await.unwrap();
+    tx.mark_seen(&[event_key(1)], at(1)).await.unwrap();
+    tx.advance_head(0, 1).await.unwrap();
+    assert!(tx.is_seen(event_key(1)).await.unwrap());
+    assert_eq!(tx.events_after(0, 10).await.unwrap(), [event(1)]);
+    assert_eq!(tx.head().await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    let mut tx = world.store.write().await.unwrap();
+    tx.mark_seen(&[event_key(2)], at(2)).await.unwrap();
+    let refused = match tx.append_events(&[event(1)]).await {
+        Ok(()) => tx.commit().await.unwrap_err(),
+        Err(refused) => refused,
+    };
+    assert!(!refused.is_unavailable(), "a number is given once: {refused}");
+    assert!(!world.read().await.is_seen(event_key(2)).await.unwrap(), "nothing of it stays");
 }
 
 async fn an_event_comes_back_as_it_went_in(world: World) {
@@ -162,5 +207,5 @@ async fn a_reading_transaction_sees_one_moment_and_writes_nothing(world: World) 
     assert_eq!(world.read().await.oldest_event().await.unwrap(), Some(1));
     drop(reading);
     let mut reading = world.read().await;
-    assert!(reading.advance_head(1).await.is_err());
+    assert!(reading.advance_head(1, 1).await.is_err() || reading.head().await.is_err());
 }

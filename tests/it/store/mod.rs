@@ -7,6 +7,7 @@ mod door;
 mod erasure;
 mod leases;
 mod log;
+mod observed;
 mod outbox;
 mod people;
 mod records;

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use relaywatch::domain::cell::Cell;
 use relaywatch::domain::ids::{Esp, StreamName};
 use relaywatch::domain::keyring::Sealed;
+use relaywatch::domain::observed::ObservedKind;
 use relaywatch::domain::record::AddressRecord;
 use relaywatch::domain::time::Timestamp;
 use relaywatch::store::{
     AddressRow, AuditRow, CellCount, Cutoffs, DesiredRow, EventRow, QuarantineRow, QuarantineSummary, SealedRow,
 };
 
-use super::{at, event_key, key, log, on_both, team};
+use super::{at, event_key, key, log, observed, on_both, team};
 use crate::world::World;
 
 on_both! {
@@ -22,7 +23,17 @@ on_both! {
 }
 
 fn cutoffs(at: Timestamp) -> Cutoffs {
-    Cutoffs { events: at, seen: at, quarantine: at, audit: at, cells: at, deliveries: at, tee: at, dns: at }
+    Cutoffs {
+        events: at,
+        seen: at,
+        quarantine: at,
+        audit: at,
+        cells: at,
+        deliveries: at,
+        tee: at,
+        dns: at,
+        observed: at,
+    }
 }
 
 fn count(n: i64) -> CellCount {
@@ -59,6 +70,7 @@ async fn fill(world: &World) {
         let row = AuditRow { id: n.to_string(), at: at(n), who: "ops".into(), action: "erase".into(), detail };
         tx.put_audit(&row).await.unwrap();
         tx.add_counts(&[count(n)]).await.unwrap();
+        tx.put_observed(&[observed::seen("news", ObservedKind::SendingIp, &format!("192.0.2.{n}"), n)]).await.unwrap();
     }
     tx.commit().await.unwrap();
 }
@@ -75,19 +87,20 @@ async fn each_kind_goes_by_its_own_age(world: World) {
         deliveries: at(7),
         tee: at(8),
         dns: at(9),
+        observed: at(4),
     };
-    assert_eq!(tx.prune(&all, at(100), 100).await.unwrap(), 1 + 2 + 3 + 4 + 5);
+    assert_eq!(tx.prune(&all, at(100), 100).await.unwrap(), 1 + 2 + 3 + 4 + 5 + 3);
     assert_eq!(tx.prune(&all, at(100), 100).await.unwrap(), 0);
     assert_eq!(tx.oldest_event().await.unwrap(), Some(2), "what is as old as the cutoff stays");
     assert!(!tx.is_seen(event_key(2)).await.unwrap() && tx.is_seen(event_key(3)).await.unwrap());
     assert_eq!(tx.count_quarantined().await.unwrap(), 7);
-    assert_eq!(tx.count_buckets().await.unwrap(), 5);
+    assert_eq!((tx.count_buckets().await.unwrap(), tx.count_observed().await.unwrap()), (5, 7));
 }
 
 async fn a_step_is_bounded_and_steps_come_to_an_end(world: World) {
     fill(&world).await;
     let mut tx = world.store.write().await.unwrap();
-    assert_eq!(tx.prune(&cutoffs(at(100)), at(100), 3).await.unwrap(), 15, "three of each kind");
+    assert_eq!(tx.prune(&cutoffs(at(100)), at(100), 3).await.unwrap(), 18, "three of each kind");
     assert_eq!(tx.oldest_event().await.unwrap(), Some(4), "the oldest first");
     let mut steps = 0;
     while tx.prune(&cutoffs(at(100)), at(100), 3).await.unwrap() > 0 {

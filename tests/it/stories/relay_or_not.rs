@@ -128,6 +128,7 @@ async fn prune(world: &World) {
         deliveries: long_ago,
         tee: long_ago,
         dns: long_ago,
+        observed: long_ago,
     };
     let mut tx = world.store.write().await.unwrap();
     tx.prune(&cutoffs, world.now(), 100).await.unwrap();

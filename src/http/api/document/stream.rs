@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::ObjectBuilder;
 
 use super::words;
+use crate::domain::observed::ObservedKind;
 
 /// A registered way of sending.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -80,6 +81,33 @@ pub(in super::super) struct Registered {
     checks: Vec<super::Known>,
     /// Who else sent within seven days, by what ESPs reported; no stream registers them. Those with the most reports first.
     unregistered_senders: Vec<UnregisteredSender>,
+    /// Domains that ESPs reported within seven days and that no stream of the team registers; those seen last first, at most 100.
+    unregistered_domains: Vec<UnregisteredDomain>,
+}
+
+/// A domain that stood in mail of the team's and in no registration.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the document is made of it")]
+struct UnregisteredDomain {
+    /// The team of the endpoint that the reports came to.
+    team: String,
+    /// The stream that the mail was found to belong to; `unregistered` when to none.
+    stream: String,
+    /// The ESP.
+    esp: String,
+    /// Domain of the header From; empty where the reports did not say.
+    from_domain: String,
+    /// Where the domain stood: in the header From, in the envelope as the ESP reports it, or in `d=` of a signature.
+    #[schema(schema_with = observed_kinds)]
+    kind: String,
+    /// The domain.
+    value: String,
+    /// When it was first seen, to an hour. RFC 3339.
+    #[schema(format = "date-time")]
+    first_seen: String,
+    /// When it was last seen, to an hour. RFC 3339.
+    #[schema(format = "date-time")]
+    last_seen: String,
 }
 
 /// A domain that mail was sent from and that no stream registers.
@@ -108,6 +136,10 @@ pub(in super::super) struct Shown {
     /// What is known; null before the first check.
     #[schema(required = true)]
     check: Option<super::Known>,
+}
+
+fn observed_kinds() -> ObjectBuilder {
+    words(ObservedKind::DOMAINS.map(ObservedKind::as_str))
 }
 
 fn providers() -> ObjectBuilder {
