@@ -48,11 +48,10 @@ pub async fn run(report: &mut Report) {
         ours.push(checks(server.address(), &all, STREAMS).await.rate());
     }
     let (bare, ours) = (median(bare), median(ours));
-    report.add(
+    // No goal: what the judging of the answers costs, for sizing.
+    report.note(
         format!("questions of the checks of {STREAMS} streams beside bare look-ups of the same by hickory"),
-        ">= 0.8 x",
         format!("{:.2} x ({ours:.0}/s beside {bare:.0}/s)", ours / bare),
-        ours / bare >= 0.8,
     );
     let slow = ScriptedDns::start(|question, _| answer(question, DELAY)).await;
     let swept = checks(slow.address(), &all, STREAMS).await;
