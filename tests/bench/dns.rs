@@ -16,6 +16,7 @@ use relaywatch::clock::Stopwatch;
 use relaywatch::config::dns::Dns;
 use relaywatch::dns::{Resolvers, Sweep, check, for_each, gather};
 use relaywatch::domain::dns::{Kind, Question};
+use relaywatch::domain::observed::Seen;
 use relaywatch::domain::posture::{Posture, examine};
 use relaywatch::domain::stream::Stream;
 use relaywatch::domain::time::Timestamp;
@@ -159,7 +160,7 @@ async fn checks(server: SocketAddr, streams: &[Stream], passing: usize) -> Swept
     let (sweep, deadline) = sweep(server);
     let watch = Stopwatch::start();
     let mut checks = pin!(for_each(streams.iter().cloned(), AT_ONCE, async |stream| {
-        let checked = check(&sweep, stream, deadline).await;
+        let checked = check(&sweep, stream, &Seen::default(), deadline).await;
         let written = serde_json::to_string(&checked.report()).expect("a report");
         (checked.judged.posture, written)
     }));
