@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -30,16 +31,17 @@ pub fn observe(router: Router, listener: &'static str, metrics: HttpMetrics) -> 
         panics.http_panics_total.inc([&listener]);
         internal_error()
     };
-    router.layer(CatchPanicLayer::custom(answer_panic)).layer(from_fn_with_state(Observer { listener, metrics }, count))
+    router
+        .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(from_fn_with_state(Arc::new(Observer { listener, metrics }), count))
 }
 
-#[derive(Clone)]
 struct Observer {
     listener: &'static str,
     metrics: HttpMetrics,
 }
 
-async fn count(State(observer): State<Observer>, request: Request, next: Next) -> Response {
+async fn count(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
@@ -47,7 +49,7 @@ async fn count(State(observer): State<Observer>, request: Request, next: Next) -
         Some(path) => path,
         None => &"unmatched",
     };
-    let Observer { listener, metrics } = &observer;
+    let Observer { listener, metrics } = observer.as_ref();
     metrics.http_requests_total.inc([listener, route, &response.status()]);
     metrics.http_request_duration_seconds.observe_span([listener, route], watch.elapsed());
     response

@@ -29,6 +29,10 @@ impl Wrong {
 /// # Errors
 /// Names the field where serde knows it.
 pub fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Wrong> {
+    // Only what is wrong is worth the search for its place.
+    if let Ok(read) = serde_json::from_slice(bytes) {
+        return Ok(read);
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| wrong(error.path(), error.inner()))?;
     json.end().map_err(|_| Wrong::whole("more than one JSON value"))?;

@@ -16,6 +16,7 @@ use relaywatch::clock::Stopwatch;
 use relaywatch::config::dns::Dns;
 use relaywatch::dns::{Resolvers, Sweep, check, for_each, gather};
 use relaywatch::domain::dns::{Kind, Question};
+use relaywatch::domain::observed::Seen;
 use relaywatch::domain::posture::{Posture, examine};
 use relaywatch::domain::stream::Stream;
 use relaywatch::domain::time::Timestamp;
@@ -48,11 +49,10 @@ pub async fn run(report: &mut Report) {
         ours.push(checks(server.address(), &all, STREAMS).await.rate());
     }
     let (bare, ours) = (median(bare), median(ours));
-    report.add(
+    // No goal: what the judging of the answers costs, for sizing.
+    report.note(
         format!("questions of the checks of {STREAMS} streams beside bare look-ups of the same by hickory"),
-        ">= 0.8 x",
         format!("{:.2} x ({ours:.0}/s beside {bare:.0}/s)", ours / bare),
-        ours / bare >= 0.8,
     );
     let slow = ScriptedDns::start(|question, _| answer(question, DELAY)).await;
     let swept = checks(slow.address(), &all, STREAMS).await;
@@ -160,7 +160,7 @@ async fn checks(server: SocketAddr, streams: &[Stream], passing: usize) -> Swept
     let (sweep, deadline) = sweep(server);
     let watch = Stopwatch::start();
     let mut checks = pin!(for_each(streams.iter().cloned(), AT_ONCE, async |stream| {
-        let checked = check(&sweep, stream, deadline).await;
+        let checked = check(&sweep, stream, &Seen::default(), deadline).await;
         let written = serde_json::to_string(&checked.report()).expect("a report");
         (checked.judged.posture, written)
     }));

@@ -84,12 +84,7 @@ pub(super) async fn check(
         stream::unfold(reader, Reader::next)
             .map(move |read| {
                 let questions = Arc::clone(&questions);
-                async move {
-                    match read {
-                        Ok(chunk) => questions.answer(chunk).await,
-                        Err(broken) => Err(broken),
-                    }
-                }
+                async move { questions.answer(read?).await }
             })
             .buffered(AHEAD),
     );
@@ -201,10 +196,12 @@ struct Questions {
 }
 
 impl Questions {
-    /// The answers to these lines, in their order.
-    async fn answer(&self, chunk: Chunk) -> Result<Bytes, Broken> {
-        let first = chunk.first().map_or(0, |(number, _)| *number);
-        self.answer_all(&chunk).await.map_err(|problem| Broken { line: first, problem })
+    /// The answers to these lines, in their order; found by a task of its own, so that every core has its share of a large body.
+    async fn answer(self: Arc<Self>, chunk: Chunk) -> Result<Bytes, Broken> {
+        let line = chunk.first().map_or(0, |(number, _)| *number);
+        let answering = tokio::spawn(async move { self.answer_all(&chunk).await });
+        let answered = answering.await.unwrap_or_else(|_| Err(Problem::internal()));
+        answered.map_err(|problem| Broken { line, problem })
     }
 
     async fn answer_all(&self, lines: &[(u64, Line)]) -> Result<Bytes, Problem> {
