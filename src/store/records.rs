@@ -220,7 +220,9 @@ impl Tx {
     pub(super) async fn write(&mut self, twin: &Twin, parameter: String) -> Result<()> {
         match self {
             Self::Sqlite(tx) => tx.later(twin.sqlite, parameter),
-            Self::Postgres(tx) => drop(sqlx::query(twin.postgres).bind(parameter).execute(&mut **tx).await?),
+            Self::Postgres(tx) => {
+                sqlx::query(twin.postgres).bind(parameter).execute(&mut **tx).await?;
+            }
         }
         Ok(())
     }
