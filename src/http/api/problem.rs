@@ -100,16 +100,13 @@ impl From<StoreError> for Problem {
             tracing::error!(%error, "the store failed a request");
             return Self::internal();
         }
-        let retry_after = Some(Duration::from_secs(5));
-        let detail = "the store is not available";
-        Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail) }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "the store is not available")
     }
 }
 
 impl From<IntakeError> for Problem {
     fn from(error: IntakeError) -> Self {
-        let retry_after = Some(Duration::from_secs(5));
-        Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", error.to_string()) }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", error.to_string())
     }
 }
 

@@ -47,12 +47,12 @@ async fn a_check_that_cannot_be_remembered_is_503() {
     let dns = ScriptedDns::start(|_, _| Answer::code(ResponseCode::NoError).after(Duration::from_millis(500))).await;
     let database = postgres::database().await;
     let (cable, url) = Cable::to(database.url()).await;
-    let more = format!("[dns]\nresolvers = [\"{}\"]\n", dns.address());
+    let more = format!("[limits]\nretry_after = \"7s\"\n[dns]\nresolvers = [\"{}\"]\n", dns.address());
     let stage = Stage::on(Home::new(), &url, &more).await;
     let check = || stage.api(Method::POST, "/v1/streams/news/check");
     let refused = async || {
         let answer = check().expect(503).await;
-        assert!(answer.headers.contains_key("retry-after"), "{}", answer.text());
+        assert_eq!(answer.headers["retry-after"], "7", "{}", answer.text());
         let problem: Value = answer.json();
         assert_eq!(problem["reason"], "store_unavailable", "{problem}");
     };
