@@ -54,10 +54,10 @@
 //!    costs none of its siblings. What is not authentic is refused, and nothing of it is kept.
 //! 3. [`intake`] turns people into keyed hashes, clamps the time to what was signed or received, finds the stream, and queues
 //!    the result. A full queue is said at once.
-//! 4. One worker gathers what waits into a group and writes it in one transaction. Its first write takes the numbers of the
-//!    log, which makes the log gap-free and commit-ordered on both databases. Identities that are known already stop here. New
-//!    events are counted per cell, appended, and joined into the records of their address and subject. If a group fails it is
-//!    split, so that one bad row costs nobody else.
+//! 4. One worker gathers what waits into a group and writes it in one transaction. It begins by taking the head of the log, so
+//!    that groups follow one another and the numbers it gives are gap-free and commit-ordered on both databases. Identities that
+//!    are known already stop here. New events are counted per cell, appended, and joined into the records of their address and
+//!    subject. If a group fails it is split, so that one bad row costs nobody else.
 //! 5. After the commit the request is answered 200; before, never. No room or no store: 503.
 //! 6. A question ([`http::api`]) reads the record from one view of the store, or finds in the index that there is nothing to
 //!    read, and [`domain::verdict::decide`] computes the answer from record, surroundings, policy and time.
@@ -86,15 +86,14 @@
 //! - **Faults of the sender, the relay or the ESP are written on no user.**
 //! - **Who has gone stays gone**: revoked until a newer authorization, deleted for good, in any order of events. Without a
 //!   store to ask the answer is 503, never "go ahead".
-//! - **Unknown is not broken.** A question that the DNS does not answer changes nothing of what is known of a stream's records,
-//!   and stops no stream; a fault that cannot be seen for the moment is not mended either.
+//! - **Unknown is not broken.** A question that the DNS does not answer leaves its area unknown and never becomes a finding about
+//!   a record ([`domain::posture`]); it changes nothing of what is known of the stream and stops none. A fault that cannot be seen
+//!   for the moment is not mended either.
 //! - **2xx only after the commit reached the disk.**
 //! - **The same events give the same record**, in any order and repetition.
 //! - **No address in the clear** in a log, metric, URL, error or database file. An address has no `Display`, its `Debug`
 //!   shows nothing, and it leaves its seal only where someone writes [`domain::address::Address::expose`]. The log replaces
 //!   whatever still looks like an address before a line is written.
-//! - **Unknown is not broken.** An answer of the DNS that does not come is told as that and leaves its area unknown; it never
-//!   becomes a finding about a record ([`domain::posture`]).
 //! - **Bytes from outside never panic**: parsers are bounded in depth and size and fail per element.
 //!
 //! # Where a new thing goes
