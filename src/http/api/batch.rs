@@ -4,6 +4,8 @@
 //! gets an error in its place. When the answers cannot go on, a last line says why and the body breaks off: what was read so far is good,
 //! and cannot be taken for the whole.
 
+mod spelling;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use self::spelling::{Spelling, write};
 use super::auth::Scope;
 use super::incoming::{HELD, Incoming};
 use super::ndjson::{self, WrongLine};
@@ -25,7 +28,6 @@ use super::question::{Asked, Written};
 use super::sendability::answer;
 use super::{Api, Shared, document};
 use crate::domain::policy::Class;
-use crate::domain::verdict::Verdict;
 use crate::sources::lines::Line;
 use crate::sources::written::read;
 
@@ -218,13 +220,14 @@ impl Questions {
         }
         let verdicts = answer(&self.api, &asked).await?;
         let mut answered = asked.iter().zip(&verdicts);
+        let mut spelling = Spelling::default();
         let mut out = Vec::with_capacity(lines.len() * 512);
         for place in places {
             match place {
                 Err(wrong) => ndjson::write(&mut out, &wrong)?,
                 Ok(id) => {
                     let Some((asked, verdict)) = answered.next() else { return Err(Problem::internal()) };
-                    write(&mut out, id, asked, verdict)?;
+                    write(&mut out, id, asked, spelling.of(verdict)?);
                 }
             }
         }
@@ -253,20 +256,4 @@ impl Questions {
         };
         Ok((id, self.api.read(&written)?))
     }
-}
-
-/// The caller's `id` first, then whom the verdict is on, then the verdict as a single question gets it.
-fn write(out: &mut Vec<u8>, id: Option<&RawValue>, asked: &Asked, verdict: &Verdict) -> Result<(), Problem> {
-    out.push(b'{');
-    if let Some(id) = id {
-        out.extend_from_slice(b"\"id\":");
-        out.extend_from_slice(id.get().as_bytes());
-        out.push(b',');
-    }
-    out.extend_from_slice(format!("\"key\":\"{}\",", asked.key).as_bytes());
-    let opened = out.len();
-    ndjson::write(out, verdict)?;
-    // The verdict's own opening brace.
-    out.remove(opened);
-    Ok(())
 }
