@@ -53,6 +53,8 @@ impl<const N: usize> Counter<N> {
 #[derive(Debug, Clone)]
 pub struct Gauge<const N: usize> {
     family: GaugeVec,
+    /// The only series of a family without labels: it need not be looked up.
+    alone: Option<prometheus::Gauge>,
     shown: Arc<Mutex<BTreeSet<[String; N]>>>,
 }
 
@@ -64,10 +66,8 @@ impl<const N: usize> Gauge<N> {
     pub fn declare(registry: &Registry, name: &str, help: &str, labels: [&str; N]) -> prometheus::Result<Self> {
         let family = GaugeVec::new(Opts::new(name, help), &labels)?;
         registry.register(Box::new(family.clone()))?;
-        if N == 0 {
-            family.with_label_values::<&str>(&[]);
-        }
-        Ok(Self { family, shown: Arc::default() })
+        let alone = (N == 0).then(|| family.with_label_values::<&str>(&[]));
+        Ok(Self { family, alone, shown: Arc::default() })
     }
 
     /// Sets one series.
@@ -77,7 +77,10 @@ impl<const N: usize> Gauge<N> {
 
     /// Changes one series by `delta`.
     pub fn add(&self, labels: [&dyn Label; N], delta: f64) {
-        self.family.with_label_values(&labels.map(Label::text)).add(delta);
+        match &self.alone {
+            Some(alone) => alone.add(delta),
+            None => self.family.with_label_values(&labels.map(Label::text)).add(delta),
+        }
     }
 
     /// Sets the whole family to what was just read. A series of an earlier call that is not among `rows` becomes 0 and

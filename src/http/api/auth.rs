@@ -151,12 +151,20 @@ impl Tokens {
 
     /// Reads the list anew when it is `older` or more.
     async fn refresh(&self, now: Timestamp, older: Duration) -> Result<(), Problem> {
-        let is_fresh = || self.held.load().read_at.is_some_and(|at| now.since(at) < older);
-        if is_fresh() {
+        if self.is_fresh(now, older) {
             return Ok(());
         }
+        // In a box: it is rare and large, and every request would carry room for it.
+        Box::pin(self.read_anew(now, older)).await
+    }
+
+    fn is_fresh(&self, now: Timestamp, older: Duration) -> bool {
+        self.held.load().read_at.is_some_and(|at| now.since(at) < older)
+    }
+
+    async fn read_anew(&self, now: Timestamp, older: Duration) -> Result<(), Problem> {
         let _single = self.refreshing.lock().await;
-        if is_fresh() {
+        if self.is_fresh(now, older) {
             return Ok(());
         }
         let rows = async { self.store.read().await?.tokens().await };

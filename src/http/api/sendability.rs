@@ -35,11 +35,18 @@ pub(super) async fn check(State(api): State<Shared>, headers: HeaderMap, body: B
     let received = api.in_flight.read(body, api.body).await?;
     let written: Written = read(&received.bytes)?;
     let asked = api.read(&written)?;
-    let verdicts = answer(&api, std::slice::from_ref(&asked)).await?;
-    let verdict = verdicts.first().ok_or_else(|| Problem::not_found("answer"))?;
+    let now = api.clock.now();
+    let verdict = match from_index(api.intake.context(), &asked, now) {
+        Some(verdict) => verdict,
+        // In a box: it is rare and large, and every request would carry room for it.
+        None => {
+            let mut verdicts = Box::pin(from_store(&api, &[&asked], now)).await?;
+            verdicts.pop().ok_or_else(|| Problem::not_found("answer"))?
+        }
+    };
     // In one piece and of about the right size: this is the route that is asked for every mail.
     let mut text = Vec::with_capacity(VERDICT_BYTES);
-    serde_json::to_writer(&mut text, verdict).map_err(|_| Problem::internal())?;
+    serde_json::to_writer(&mut text, &verdict).map_err(|_| Problem::internal())?;
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
@@ -51,25 +58,32 @@ pub(super) async fn check(State(api): State<Shared>, headers: HeaderMap, body: B
 /// # Errors
 /// 503 when the store must be asked and there is none: never "go ahead".
 pub async fn answer(api: &Api, asked: &[Asked]) -> Result<Vec<Verdict>, Problem> {
-    let context = api.intake.context();
     let now = api.clock.now();
-    let mut verdicts: Vec<Option<Verdict>> = asked.iter().map(|a| from_index(context, a, now)).collect();
-    let open: Vec<usize> = (0..asked.len()).filter(|i| verdicts[*i].is_none()).collect();
-    if !open.is_empty() {
-        let mut tx = api.intake.store().read().await?;
-        let at: Vec<AddressAt> = open.iter().map(|i| (asked[*i].team.clone(), asked[*i].key)).collect();
-        let (head, views) = tx.views_at_head(&at, &context.policy).await?;
-        drop(tx);
-        let cursor = head.to_string();
-        let moment = Moment { now, as_of: now, cursor: &cursor, policy_version: &context.policy_version };
-        for (i, mut view) in open.into_iter().zip(views) {
-            let asked = &asked[i];
-            view.on_relay_domain = on_relay_domain(asked, view.on_relay_domain || view.address.is_none());
-            context.surround(&asked.team, &mut view);
-            verdicts[i] = Some(decide(&asked.question, &view, &context.policy, moment));
-        }
+    let looked: Vec<Option<Verdict>> = asked.iter().map(|a| from_index(api.intake.context(), a, now)).collect();
+    let open: Vec<&Asked> = asked.iter().zip(&looked).filter(|(_, known)| known.is_none()).map(|(a, _)| a).collect();
+    let mut read = match open.as_slice() {
+        [] => Vec::new(),
+        open => from_store(api, open, now).await?,
     }
-    Ok(verdicts.into_iter().flatten().collect())
+    .into_iter();
+    Ok(looked.into_iter().filter_map(|known| known.or_else(|| read.next())).collect())
+}
+
+/// The verdicts that the store leads to, all from one consistent view of it.
+async fn from_store(api: &Api, asked: &[&Asked], now: Timestamp) -> Result<Vec<Verdict>, Problem> {
+    let context = api.intake.context();
+    let mut tx = api.intake.store().read().await?;
+    let at: Vec<AddressAt> = asked.iter().map(|asked| (asked.team.clone(), asked.key)).collect();
+    let (head, views) = tx.views_at_head(&at, &context.policy).await?;
+    drop(tx);
+    let cursor = head.to_string();
+    let moment = Moment { now, as_of: now, cursor: &cursor, policy_version: &context.policy_version };
+    let verdict = |(asked, mut view): (&&Asked, View)| {
+        view.on_relay_domain = on_relay_domain(asked, view.on_relay_domain || view.address.is_none());
+        context.surround(&asked.team, &mut view);
+        decide(&asked.question, &view, &context.policy, moment)
+    };
+    Ok(asked.iter().zip(views).map(verdict).collect())
 }
 
 /// The verdict when one look is enough. It is the very verdict that the store would lead to: the same function decides.
