@@ -79,7 +79,11 @@ pub async fn serve(
         api: api_listener.as_ref().unwrap_or(&hooks_listener).address(),
         operations: operations_listener.address(),
     };
-    let limits = Limits { connections: server.max_connections, header_timeout: server.header_timeout.get() };
+    let limits = Limits {
+        connections: server.max_connections,
+        header_timeout: server.header_timeout.get(),
+        retry_after: core.config.limits.retry_after.get(),
+    };
     let http = &core.metrics.http;
     let in_flight = InFlight::new(server.in_flight_bytes.get(), http.http_body_bytes_in_flight.clone());
     let api = api::router(build_api(&core, &in_flight, &shutdown, &resolvers));
@@ -124,7 +128,6 @@ fn build_api(core: &Core, in_flight: &InFlight, shutdown: &Shutdown, resolvers: 
         configured: core.config.streams.0.clone().into(),
         in_flight: in_flight.clone(),
         body: BodyLimits { bytes: server.body_bytes.get(), timeout: server.body_timeout.get(), retry_after },
-        retry_after,
         stopping: shutdown.work().stop().clone(),
         clock: core.clock.clone(),
         checkup: Checkup { resolvers: resolvers.clone(), deadline: core.config.dns.deadline.get() },

@@ -39,6 +39,8 @@ pub struct Limits {
     pub connections: usize,
     /// How long the head of a request may take to arrive, and how long a kept-alive connection may say nothing.
     pub header_timeout: Duration,
+    /// When to come again, for whoever is told that something is not available.
+    pub retry_after: Duration,
 }
 
 /// Why an address cannot be listened on.
@@ -84,7 +86,7 @@ impl Listener {
     pub async fn serve(self, router: Router, limits: Limits, metrics: HttpMetrics, stage: Stage) {
         let Self { name, socket, address } = self;
         info!(listener = name, %address, "{name} listens on {address}");
-        let router = observe(router, name, metrics.clone());
+        let router = observe(router, name, limits.retry_after, metrics.clone());
         let slots = Arc::new(Semaphore::new(limits.connections));
         let accept = async {
             loop {

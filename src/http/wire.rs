@@ -15,7 +15,8 @@ use crate::metrics::Metrics;
 use crate::shutdown::{Ended, Shutdown};
 
 /// Limits that no test meets by accident.
-pub(super) const WIDE: Limits = Limits { connections: 100, header_timeout: Duration::from_secs(30) };
+pub(super) const WIDE: Limits =
+    Limits { connections: 100, header_timeout: Duration::from_secs(30), retry_after: Duration::from_secs(7) };
 
 /// A router on a free port of the loopback interface.
 pub(super) struct Served {

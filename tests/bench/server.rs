@@ -99,7 +99,8 @@ async fn served(router: Router) -> SocketAddr {
     let listener = Listener::bind("baseline", ([127, 0, 0, 1], 0).into()).await.expect("bound");
     let address = listener.address();
     let metrics = Metrics::new(now()).expect("metrics");
-    let limits = Limits { connections: 1024, header_timeout: Duration::from_secs(60) };
+    let limits =
+        Limits { connections: 1024, header_timeout: Duration::from_secs(60), retry_after: Duration::from_secs(5) };
     let shutdown = Shutdown::new();
     tokio::spawn(async move {
         let stage = shutdown.work().clone();

@@ -26,11 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::response::Response;
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, StatusCode};
 use tokio_util::sync::CancellationToken;
-use tower::util::MapResponseLayer;
 
 use self::auth::Tokens;
 use super::body::{BodyLimits, InFlight};
@@ -60,8 +56,6 @@ pub struct Api {
     pub in_flight: InFlight,
     /// What one body may take.
     pub body: BodyLimits,
-    /// What an unavailable store answers in `Retry-After`.
-    pub retry_after: Duration,
     /// Set when the daemon is to stop: whoever waits for something to happen waits no longer.
     pub stopping: CancellationToken,
     /// Time.
@@ -115,18 +109,10 @@ routes! {
     get "/openapi.json" => openapi::show,
 }
 
-/// The router. Whatever is not available says when to come again.
+/// The router.
 pub fn router(api: Api) -> Router {
-    let retry_after = HeaderValue::from(api.retry_after.as_secs().max(1));
-    let say_when = move |mut response: Response| {
-        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().entry(RETRY_AFTER).or_insert_with(|| retry_after.clone());
-        }
-        response
-    };
     routes()
         .method_not_allowed_fallback(problem::no_such_method)
         .fallback(problem::no_such_route)
-        .layer(MapResponseLayer::new(say_when))
         .with_state(Arc::new(api))
 }
