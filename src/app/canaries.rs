@@ -1,4 +1,4 @@
-//! Wires the canaries: their routes, the servers that take them, the mailboxes where they should arrive.
+//! Wires the canaries: their routes, and the servers that take them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::domain::keyring::Keyring;
 use crate::intake::CanaryBook;
 use crate::jobs::Post;
-use crate::mail::{Mailbox, Submission};
+use crate::mail::Submission;
 
 /// What intake must know of them.
 pub(super) fn book(config: &Config, keyring: &Keyring) -> CanaryBook {
@@ -36,18 +36,4 @@ pub(super) fn post(core: &Core) -> anyhow::Result<Post> {
         addresses: own.map(|address| (keyring.address(address), address.clone())).collect(),
         rules: sources::rules(config)?,
     })
-}
-
-/// Where they should arrive.
-///
-/// # Errors
-/// Names the mailbox that cannot be used.
-pub(super) fn mailboxes(core: &Core) -> anyhow::Result<BTreeMap<String, Mailbox>> {
-    let mut mailboxes = BTreeMap::new();
-    for section in &core.config.mailboxes.0 {
-        let name = &section.name;
-        let mailbox = Mailbox::new(section, core.clock.clone()).with_context(|| format!("mailbox {name}"))?;
-        mailboxes.insert(name.clone(), mailbox);
-    }
-    Ok(mailboxes)
 }

@@ -43,12 +43,15 @@ pub(super) async fn scheduler(core: &Core, resolvers: &Resolvers) -> anyhow::Res
     }
     watch_checks(means.clone(), &core.intake, CheckGauges::register(registry)?, &core.metrics);
     if !config.canaries.routes.is_empty() {
-        let (clock, keep) = (core.clock.clone(), config.canaries.keep.get());
-        let collect = CollectCanaries::new(core.intake.clone(), clock, canaries::mailboxes(core)?, keep);
         scheduler = scheduler
             .every(Arc::new(SendCanaries::new(core.intake.clone(), canaries::post(core)?)))
-            .every(Arc::new(collect))
             .every(Arc::new(SettleCanaries::new(core.intake.clone())));
+        for section in &config.mailboxes.0 {
+            let (clock, keep) = (core.clock.clone(), config.canaries.keep.get());
+            let collect = CollectCanaries::open(core.intake.clone(), clock, section, keep)
+                .with_context(|| format!("mailbox {}", section.name))?;
+            scheduler = scheduler.every(Arc::new(collect));
+        }
         watch_canaries(means.clone(), &core.intake, CanaryGauges::register(registry)?, &core.metrics);
     }
     let outbox = OutboxMetrics::register(registry)?;

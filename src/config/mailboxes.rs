@@ -68,7 +68,7 @@ pub struct MailboxSection {
     /// How long one look may take.
     #[serde(default = "timeout")]
     pub timeout: Span,
-    /// How often is looked where nothing tells of news.
+    /// How often is looked at least. A server that tells of news is looked at as soon as it does.
     #[serde(default = "poll")]
     pub poll: Span,
     /// How far back the first look goes.

@@ -1,38 +1,50 @@
-//! Reads the canaries' mailboxes. What cannot be read is written down as unread, and loses nobody.
+//! Reads a mailbox where canaries should arrive: by its poll, and as soon as it tells of news. What cannot be read is written down as unread,
+//! and loses nobody.
 //!
-//! A mailbox counts as read from when a look began that saw all of it, and only after what it found is on disk.
+//! Each mailbox is a job of its own, so a slow one delays no other. It counts as read from when a look began that saw all of it, and only after
+//! what it found is on disk.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
-use super::{Done, Job, Turn, Turning};
-use crate::clock::Clock;
+use super::{Done, Job, Listening, Turn, Turning};
+use crate::clock::{Clock, Stopwatch};
+use crate::config::mailboxes::MailboxSection;
 use crate::domain::canary::{self, Token};
 use crate::domain::time::Timestamp;
 use crate::intake::{FoundToken, Intake, Tokens};
-use crate::mail::{Cursor, Folder, Found, Mailbox, Place};
-
-/// Parts of a large mailbox that are read in one turn.
-const PARTS: usize = 20;
+use crate::mail::{Cursor, Folder, Found, Mailbox, News, Place, Unreadable, Unusable};
 
 /// How often a mailbox is read from its beginning, to delete what is old. Also how long a process waits with it after its start.
 const TIDY_EVERY: Duration = Duration::from_secs(86_400);
 
-/// The job.
+/// Between a look and waiting for news: what comes meanwhile is noticed when the waiting begins, and a restless mailbox is not looked at without
+/// end.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Conversations with the mailbox that a turn may begin in: how many times its timeout, and what the store takes beside them.
+const BEGINS_WITHIN: u32 = 2;
+const BESIDE: Duration = Duration::from_secs(30);
+
+/// The job, for one mailbox.
 pub struct CollectCanaries {
     intake: Intake,
     clock: Clock,
-    mailboxes: BTreeMap<String, Mailbox>,
+    name: String,
+    mailbox: Mailbox,
+    /// How often it is looked at when it tells of nothing.
+    poll: Duration,
+    /// How long one conversation with it takes at most.
+    timeout: Duration,
     /// How long canaries stay.
     keep: Duration,
-    /// When the mailboxes were last tidied, or the process began.
+    /// When it was last tidied, or the process began.
     tidied: Mutex<Timestamp>,
+    /// Up to where the last look of this process read it, if it read it whole: from there on it is listened to.
+    seen: Mutex<Option<Cursor>>,
 }
 
-/// What one mailbox gave.
+/// What the mailbox gave.
 #[derive(Default)]
 struct Gave {
     tokens: Tokens,
@@ -41,80 +53,45 @@ struct Gave {
 }
 
 impl CollectCanaries {
-    /// Reads these mailboxes, by name, and deletes canaries that are older than `keep`.
-    pub fn new(intake: Intake, clock: Clock, mailboxes: BTreeMap<String, Mailbox>, keep: Duration) -> Self {
+    /// Reads this mailbox, and deletes canaries in it that are older than `keep`.
+    ///
+    /// # Errors
+    /// Names the field of the section that cannot be used.
+    pub fn open(intake: Intake, clock: Clock, section: &MailboxSection, keep: Duration) -> Result<Self, Unusable> {
+        let mailbox = Mailbox::new(section, clock.clone())?;
         let tidied = Mutex::new(clock.now());
-        Self { intake, clock, mailboxes, keep, tidied }
+        let (name, poll, timeout) = (section.name.clone(), section.poll.get(), section.timeout.get());
+        Ok(Self { intake, clock, name, mailbox, poll, timeout, keep, tidied, seen: Mutex::default() })
     }
 
     async fn collect(&self, turn: Turn<'_>) -> anyhow::Result<Done> {
+        let since = Stopwatch::start();
+        self.see(None);
         let known = self.intake.store().read().await?.mailboxes().await?;
-        let reading = self.mailboxes.iter().map(|(name, mailbox)| {
-            let cursor = known.get(name).map_or_else(Cursor::default, |row| Cursor::parse(&row.cursor));
-            self.read(name, mailbox, cursor, turn)
-        });
-        let (mut arrived, mut refused, mut unreadable, mut more) = (0, 0, 0, false);
-        for gave in join_all(reading).await {
-            let gave = gave?;
-            arrived += gave.tokens.arrived as u64;
-            refused += gave.tokens.refused as u64;
-            unreadable += gave.unreadable;
-            more |= gave.more;
-        }
-        let deleted = self.tidy_when_due(turn).await;
-        let counts = vec![("arrived", arrived), ("refused", refused), ("unreadable", unreadable), ("deleted", deleted)];
-        Ok(Done { counts, more })
+        let cursor = known.get(&self.name).map_or_else(Cursor::default, |row| Cursor::parse(&row.cursor));
+        let gave = self.read(cursor, turn, since).await?;
+        let deleted = self.tidy_when_due(turn, since).await;
+        let counts = vec![
+            ("arrived", gave.tokens.arrived as u64),
+            ("refused", gave.tokens.refused as u64),
+            ("unreadable", gave.unreadable),
+            ("deleted", deleted),
+        ];
+        Ok(Done { counts, more: gave.more })
     }
 
-    /// Deletes our own old canaries, now and then. What cannot be tidied today is tidied tomorrow.
-    async fn tidy_when_due(&self, turn: Turn<'_>) -> u64 {
-        {
-            let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
-            if turn.now.since(*tidied) < TIDY_EVERY {
-                return 0;
-            }
-            *tidied = turn.now;
-        }
-        let tidying = self.mailboxes.iter().map(|(name, mailbox)| self.tidy(name, mailbox, turn));
-        join_all(tidying).await.into_iter().sum()
-    }
-
-    async fn tidy(&self, name: &str, mailbox: &Mailbox, turn: Turn<'_>) -> u64 {
-        let before = turn.now.minus(self.keep);
-        let (mut cursor, mut deleted, mut complete) = (Cursor::default(), 0, false);
-        while !complete && !turn.stop.is_cancelled() {
-            let tidied = async {
-                let collected = mailbox.collect(&cursor).await?;
-                let is_ours = |found: &&Found| Token::read(&found.token, &self.intake.context().keyring).is_ok();
-                let old = collected.found.iter().filter(is_ours).filter(|found| found.received_at < before);
-                let places: Vec<Place> = old.map(|found| found.place.clone()).collect();
-                deleted += mailbox.tidy(&places, before).await? as u64;
-                (cursor, complete) = (collected.cursor, collected.complete);
-                Ok::<_, crate::mail::Unreadable>(())
-            };
-            if let Err(unreadable) = tidied.await {
-                tracing::warn!(mailbox = name, because = unreadable.because, "a mailbox cannot be tidied");
-                break;
-            }
-        }
-        deleted
-    }
-
-    async fn read(&self, name: &str, mailbox: &Mailbox, mut cursor: Cursor, turn: Turn<'_>) -> anyhow::Result<Gave> {
-        let mut gave = Gave { more: true, ..Gave::default() };
-        for _ in 0..PARTS {
-            if turn.stop.is_cancelled() || !gave.more {
-                break;
-            }
+    /// Reads on from the cursor to the end, or for as long as a turn may.
+    async fn read(&self, mut cursor: Cursor, turn: Turn<'_>, since: Stopwatch) -> anyhow::Result<Gave> {
+        let (name, mut gave) = (&self.name, Gave { more: true, ..Gave::default() });
+        while gave.more && self.may_go_on(turn, since) {
             let began_at = self.clock.now();
-            let looked = mailbox.collect(&cursor).await;
-            let collected = match looked {
+            let collected = match self.mailbox.collect(&cursor).await {
                 Ok(collected) => collected,
-                Err(unreadable) => {
+                Err(Unreadable { because }) => {
                     let mut tx = self.intake.store().write().await?;
-                    tx.mailbox_is_unreadable(name, began_at, &unreadable.because).await?;
+                    tx.mailbox_is_unreadable(name, began_at, &because).await?;
                     tx.commit().await?;
-                    tracing::warn!(mailbox = name, because = unreadable.because, "a mailbox cannot be read");
+                    tracing::warn!(mailbox = name, because, "a mailbox cannot be read");
                     return Ok(Gave { unreadable: 1, more: false, ..gave });
                 }
             };
@@ -129,7 +106,61 @@ impl CollectCanaries {
             cursor = collected.cursor;
             gave.more = !collected.complete;
         }
+        if !gave.more {
+            self.see(Some(cursor));
+        }
         Ok(gave)
+    }
+
+    /// Deletes our own old canaries, now and then. What cannot be tidied today is tidied tomorrow.
+    async fn tidy_when_due(&self, turn: Turn<'_>, since: Stopwatch) -> u64 {
+        {
+            let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
+            if turn.now.since(*tidied) < TIDY_EVERY {
+                return 0;
+            }
+            *tidied = turn.now;
+        }
+        let before = turn.now.minus(self.keep);
+        let (mut cursor, mut deleted, mut complete) = (Cursor::default(), 0, false);
+        while !complete && self.may_go_on(turn, since) {
+            let tidied = async {
+                let collected = self.mailbox.collect(&cursor).await?;
+                let is_ours = |found: &&Found| Token::read(&found.token, &self.intake.context().keyring).is_ok();
+                let old = collected.found.iter().filter(is_ours).filter(|found| found.received_at < before);
+                let places: Vec<Place> = old.map(|found| found.place.clone()).collect();
+                deleted += self.mailbox.tidy(&places, before).await? as u64;
+                (cursor, complete) = (collected.cursor, collected.complete);
+                Ok::<_, Unreadable>(())
+            };
+            if let Err(Unreadable { because }) = tidied.await {
+                tracing::warn!(mailbox = self.name, because, "a mailbox cannot be tidied");
+                break;
+            }
+        }
+        deleted
+    }
+
+    /// Whether the turn may begin another conversation.
+    fn may_go_on(&self, turn: Turn<'_>, since: Stopwatch) -> bool {
+        !turn.stop.is_cancelled() && since.elapsed() < self.timeout * BEGINS_WITHIN
+    }
+
+    fn see(&self, cursor: Option<Cursor>) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = cursor;
+    }
+
+    /// Returns when something may have come since this process's own last look; never without one, or when the mailbox cannot be listened to: then
+    /// its poll is soon enough.
+    async fn wait_for_news(&self) {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(cursor) = seen {
+            tokio::time::sleep(PAUSE).await;
+            if self.mailbox.wait_for_news(&cursor, self.poll * 2).await == Ok(News::Maybe) {
+                return;
+            }
+        }
+        std::future::pending().await
     }
 }
 
@@ -151,13 +182,21 @@ impl Job for CollectCanaries {
         "collect_canaries"
     }
 
-    /// How long an arrival may lie unseen.
-    fn period(&self) -> Duration {
-        Duration::from_secs(15)
+    fn about(&self) -> Option<&str> {
+        Some(&self.name)
     }
 
+    fn period(&self) -> Duration {
+        self.poll
+    }
+
+    /// The last reading and the last tidying (a look and a deletion) may begin just in time.
     fn lease(&self) -> Option<Duration> {
-        Some(Duration::from_secs(600))
+        Some(self.timeout * (BEGINS_WITHIN + 3) + BESIDE)
+    }
+
+    fn listen(&self) -> Option<Listening<'_>> {
+        Some(Box::pin(self.wait_for_news()))
     }
 
     fn turn<'a>(&'a self, turn: Turn<'a>) -> Turning<'a> {

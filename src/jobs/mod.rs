@@ -98,10 +98,18 @@ impl Done {
 /// A turn under way.
 pub type Turning<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Done>> + Send + 'a>>;
 
+/// Waiting for a reason to take a turn early.
+pub type Listening<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// Scheduled work.
 pub trait Job: Send + Sync {
     /// Its name: in metrics, in the log, and for its lease.
     fn name(&self) -> &'static str;
+
+    /// What tells it from other jobs of its name, each of which is leased by itself. `None`: it is the only one.
+    fn about(&self) -> Option<&str> {
+        None
+    }
 
     /// How often it is done when nothing calls for it earlier.
     fn period(&self) -> Duration;
@@ -109,6 +117,12 @@ pub trait Job: Send + Sync {
     /// How long one replica may hold it: longer than a turn takes. `None` when it leases its own rows and so may run in every
     /// replica at once.
     fn lease(&self) -> Option<Duration>;
+
+    /// Returns when there is a reason to take a turn before the period is over; `None` when nothing tells of any. Asked for after each turn,
+    /// and dropped when the next is due or the process stops.
+    fn listen(&self) -> Option<Listening<'_>> {
+        None
+    }
 
     /// Does one bounded turn.
     fn turn<'a>(&'a self, turn: Turn<'a>) -> Turning<'a>;

@@ -126,6 +126,7 @@ impl Scheduler {
                 () = stage.stop().cancelled() => (),
                 () = self.means.clock.sleep_until(due) => (),
                 () = woken(&mut wake) => tokio::time::sleep(GATHER).await,
+                () = heard(&*scheduled.job) => (),
             }
         }
     }
@@ -137,7 +138,7 @@ impl Scheduler {
         *scheduled.due.lock().unwrap_or_else(PoisonError::into_inner) = next;
         let lease = match job.lease() {
             None => None,
-            Some(span) => match self.claim(job.name(), now, span).await {
+            Some(span) => match self.claim(&lease_name(&**job), now, span).await {
                 Ok(Some(lease)) => Some(lease),
                 Ok(None) => return Turned::NotOurs,
                 Err(error) => return self.failed(job.name(), &error.into()),
@@ -149,7 +150,8 @@ impl Scheduler {
         let more = result.as_ref().is_ok_and(|done| done.more);
         if let Some(lease) = lease {
             let error = result.as_ref().err().map(|error| format!("{error:#}"));
-            let next = if more { now } else { next };
+            // What may be called for early must not be barred by its period, which then holds for each process alone.
+            let next = if more || job.listen().is_some() { now } else { next };
             match self.finish(&lease, next, error.as_deref()).await {
                 Ok(true) => {}
                 Ok(false) => {
@@ -197,6 +199,19 @@ impl Scheduler {
     /// The period, give or take a tenth, so that replicas and jobs do not march in step.
     fn spread(&self, period: Duration) -> Duration {
         period.mul_f64(0.9 + 0.2 * f64::from(self.means.jitter()) / f64::from(u16::MAX))
+    }
+}
+
+/// What a job is leased as.
+fn lease_name(job: &dyn Job) -> String {
+    job.about().map_or_else(|| job.name().to_owned(), |about| format!("{}/{about}", job.name()))
+}
+
+/// Returns when the job hears of a reason for a turn; never when it listens to nothing.
+async fn heard(job: &dyn Job) {
+    match job.listen() {
+        Some(listening) => listening.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -20,6 +20,10 @@ use crate::store::CanaryRow;
 /// Open canaries looked at for what an earlier turn left.
 const OPEN: i64 = 5_000;
 
+/// What a turn takes beside the conversations: some transactions. A replica that dies holds its lease for a turn's length, and what it planned
+/// must be sent by the next well before its round is over.
+const BESIDE: Duration = Duration::from_secs(30);
+
 /// What canaries are sent with.
 pub struct Post {
     /// The submission servers, by name.
@@ -130,7 +134,8 @@ impl Job for SendCanaries {
     }
 
     fn lease(&self) -> Option<Duration> {
-        Some(Duration::from_secs(600))
+        let longest = self.post.submissions.values().map(Submission::longest).max();
+        Some(longest.unwrap_or_default() + BESIDE)
     }
 
     fn turn<'a>(&'a self, turn: Turn<'a>) -> Turning<'a> {

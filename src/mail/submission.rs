@@ -100,6 +100,11 @@ impl Submission {
         })
     }
 
+    /// The longest that [`Submission::send`] takes.
+    pub fn longest(&self) -> Duration {
+        self.deadline + LEAVE
+    }
+
     /// Sends a letter once, and never again by itself. Takes at most the configured time, and the time of taking leave.
     pub async fn send(&self, letter: &Letter) -> Handed {
         let (from, to) = (written(&self.envelope_from), written(&letter.to));

@@ -229,12 +229,11 @@ impl Imap {
     }
 }
 
-/// Whether the folder is as the last look left it, as far as the server tells.
+/// Whether the folder is as the last look left it, as far as the server tells. One that never tells which UID comes next must not be taken for
+/// one with news each time.
 fn is_as_it_was(opened: &Opened, mark: Option<&Mark>) -> bool {
     match mark {
-        Some(Mark::Imap { validity, next, .. }) => {
-            *validity == opened.validity && next.is_some() && *next == opened.uid_next
-        }
+        Some(Mark::Imap { validity, next, .. }) => *validity == opened.validity && *next == opened.uid_next,
         _ => false,
     }
 }

@@ -5,12 +5,11 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use relaywatch::clock::Clock;
 use relaywatch::config::canaries::Canaries;
 use relaywatch::config::streams::Streams;
 use relaywatch::intake::Intake;
 use relaywatch::jobs::{CollectCanaries, Done, Job, Post, SendCanaries, SettleCanaries, Turn};
-use relaywatch::mail::{Mailbox, Submission};
+use relaywatch::mail::Submission;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -61,10 +60,9 @@ impl Route {
     /// Reads the folder, or a place where there is none.
     async fn collect(&self, path: &std::path::Path) -> Done {
         let text = format!("name = '{BEHIND}'\nkind = 'maildir'\npath = '{}'", path.display());
-        let mailbox = Mailbox::new(&toml::from_str(&text).unwrap(), Clock::system()).unwrap();
-        let mailboxes = BTreeMap::from([(BEHIND.to_owned(), mailbox)]);
-        let (clock, keep) = (self.world.clock.clone(), Duration::from_secs(7 * 86_400));
-        self.turn(&CollectCanaries::new(self.door.clone(), clock, mailboxes, keep)).await
+        let (section, keep) = (toml::from_str(&text).unwrap(), Duration::from_secs(7 * 86_400));
+        let collect = CollectCanaries::open(self.door.clone(), self.world.clock.clone(), &section, keep).unwrap();
+        self.turn(&collect).await
     }
 
     async fn settle(&self) {
