@@ -7,9 +7,7 @@ use serde::Deserialize;
 use super::duration::Span;
 use super::findings::{Findings, Section};
 use super::mail_server::MailAddress;
-use super::mailboxes::Mailboxes;
 use super::streams::Streams;
-use super::submissions::Submissions;
 use crate::domain::address::Address;
 use crate::domain::canary::{DAILY, Pace, Role, Route, RouteKey};
 use crate::domain::ids::{Esp, StreamName};
@@ -129,36 +127,13 @@ impl Canaries {
         self.routes.iter().filter_map(route).collect()
     }
 
-    /// What only other sections can tell: that what the routes name is there.
-    pub fn check_names(
-        &self,
-        streams: &Streams,
-        submissions: &Submissions,
-        mailboxes: &Mailboxes,
-        findings: &mut Findings,
-    ) {
-        for (i, route) in self.routes.iter().enumerate() {
-            let taken = submissions.0.iter().any(|submission| submission.name == route.submission);
-            findings.expect(taken, &format!("canaries.routes.{i}.submission"), "is not among [[submissions]]");
-            let named = |name: &String| mailboxes.0.iter().any(|mailbox| mailbox.name == *name);
-            let found = route.mailbox.as_ref().is_none_or(named);
-            findings.expect(found, &format!("canaries.routes.{i}.mailbox"), "is not among [[mailboxes]]");
-            let known = streams.0.iter().any(|stream| stream.name == route.stream);
-            findings.expect(known, &format!("canaries.routes.{i}.stream"), "is not among [[streams]]");
-            let of_stream = streams.0.iter().find(|stream| stream.name == route.stream);
-            let from = route.from.as_ref().map(|from| from.0.domain());
-            let fits = from.is_none_or(|domain| of_stream.is_none_or(|s| s.from_domain.eq_ignore_ascii_case(domain)));
-            findings.expect(fits, &format!("canaries.routes.{i}.from"), "is not at the stream's from_domain");
-        }
-    }
-
     fn check_spans(&self, findings: &mut Findings) {
         let day = Span::days(1);
         for (field, span, least) in [
             ("idle", self.idle, self.burst),
             ("burst", self.burst, Span::secs(60)),
             ("burst_for", self.burst_for, self.burst),
-            ("ceiling", self.ceiling, Span::secs(60)),
+            ("ceiling", self.ceiling, Span::secs(10)),
         ] {
             findings.expect(span >= least && span <= day, field, format!("must be from {least} to {day}"));
         }
@@ -346,7 +321,7 @@ mod tests {
             ("burst = '59s'", "burst: must be from 1m"),
             ("idle = '1m'", "idle: must be from 2m"),
             ("burst_for = '1m'", "burst_for: must be from 2m"),
-            ("ceiling = '2d'", "ceiling: must be from 1m to 1d"),
+            ("ceiling = '2d'", "ceiling: must be from 10s to 1d"),
             ("daily = 81", "daily: must be from 1 to 80"),
         ] {
             let told = found(line).join("\n");

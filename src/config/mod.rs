@@ -7,6 +7,7 @@ pub mod apple;
 pub mod bounce_rules;
 pub mod braze;
 pub mod canaries;
+mod canary_surroundings;
 pub mod checks;
 pub mod destinations;
 pub mod dns;
@@ -152,7 +153,7 @@ impl Config {
         for (i, stream) in self.streams.0.iter().enumerate() {
             findings.expect(known(&stream.team), &format!("streams.{i}.team"), "is not among [[teams]]");
         }
-        self.canaries.check_names(&self.streams, &self.submissions, &self.mailboxes, findings);
+        self.canaries.check_surroundings(&self.streams, &self.submissions, &self.mailboxes, findings);
         for (i, destination) in self.destinations.0.iter().enumerate() {
             let field = |key| format!("destinations.{i}.{key}");
             findings.expect(known(&destination.team), &field("team"), "is not among [[teams]]");
