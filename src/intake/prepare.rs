@@ -22,7 +22,8 @@ pub struct Prepared {
     pub(super) keep: Keep,
     /// For a report about one of our own canaries: to whom it went, and the provider's id of the message.
     pub(super) canary: Option<(AddressKey, Option<String>)>,
-    /// What it tells of the sending; nothing where it is no ESP's, or too old to say how mail is sent now.
+    /// What it tells of the sending; nothing where it is no ESP's, too old to say how mail is sent now, or about a canary: that is sent the way a
+    /// probe is sent, which must not pass for the stream's own.
     pub(super) sending: Option<Sending>,
 }
 
@@ -53,7 +54,7 @@ pub(super) fn prepare(context: &Context, event: Event, endpoint: &str, received_
     let delta = if stale || is_canary { Delta::default() } else { fold(&event, keys, at, &stream) };
     let keep = if is_canary { Keep::All } else { keep(&event) };
     let team = &event.origin.team;
-    let sending = (is_of_esp(event.source) && !stale).then(|| Sending {
+    let sending = (is_of_esp(event.source) && !stale && !is_canary).then(|| Sending {
         stream: stream.clone(),
         dkim_domains: event.origin.dkim_domains.clone(),
         sending_ip: event.origin.sending_ip,
@@ -116,7 +117,7 @@ fn keep(event: &Event) -> Keep {
 
 /// A provider's report about mail to one of our own addresses. It says nothing of a user, and must feed neither records nor cells.
 fn canary(context: &Context, event: &Event, address: Option<AddressKey>) -> Option<(AddressKey, Option<String>)> {
-    let of_esp = matches!(event.source, Source::Ses | Source::Sparkpost | Source::Braze);
+    let of_esp = is_of_esp(event.source);
     let address = address.filter(|key| of_esp && context.canaries.is_own(*key))?;
     Some((address, event.evidence.message_id.clone()))
 }
