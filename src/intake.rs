@@ -5,7 +5,6 @@
 //! down the caller is told so at once, and passes it on as 503.
 
 mod canaries;
-mod canary_reports;
 mod desired;
 mod erased;
 mod erasure;

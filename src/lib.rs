@@ -73,9 +73,10 @@
 //!
 //! A provider's "delivered" says that the relay took a message, not that it forwarded it. [`domain::canary`] therefore plans mail of our
 //! own to our own relay addresses, in rounds of several ways whose results together name the broken part. [`jobs`] send and look for
-//! them, [`mail`] does the talking, and every fact enters by [`intake`]: a canary is on disk before it is begun and marked before the
-//! conversation, so a crash leaves it uncertain and never sends it twice. What providers report of canaries is joined to them and
-//! written on no user. A mailbox that cannot be read makes a canary unknown, never lost.
+//! them (each mailbox by itself, and at once when it tells of news), [`mail`] does the talking, and every fact enters by [`intake`]: a
+//! canary is on disk before it is begun and marked before the conversation, so a crash leaves it uncertain and never sends it twice.
+//! What providers report of canaries is joined to them, written on no user, and tells nothing of how users' mail is sent. A mailbox
+//! that cannot be read makes a canary unknown, never lost.
 //!
 //! # What must stay true
 //!

@@ -6,12 +6,15 @@
 mod book;
 mod matrix;
 mod notes;
+mod reports;
 mod settle;
 mod tokens;
 
 pub use book::CanaryBook;
 pub use matrix::{Matrix, Refused, RoundStanding, RouteStanding};
 pub use tokens::{FoundToken, Tokens};
+
+pub(super) use reports::join as join_reports;
 
 use std::collections::BTreeMap;
 

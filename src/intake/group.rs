@@ -8,7 +8,7 @@ use super::observe::Memory;
 use super::prepare::{Keep, Prepared};
 use super::touched::Touched;
 use super::worker::Part;
-use super::{Context, Receipt, canary_reports, desired, erased, reveal, subjects};
+use super::{Context, Receipt, canaries, desired, erased, reveal, subjects};
 use crate::domain::address::Address;
 use crate::domain::event::Kind;
 use crate::domain::ids::{AddressKey, EventKey, Sub, TeamId};
@@ -59,7 +59,7 @@ pub(super) async fn write(
         head = tx.advance_head(head, taken.len()).await?;
         commit.after = head;
         commit.glances = fold_in(context, &mut tx, &numbered, now).await?;
-        canary_reports::join(&mut tx, numbered.iter().map(|(_, p)| *p)).await?;
+        canaries::join_reports(&mut tx, numbered.iter().map(|(_, p)| *p)).await?;
         tx.append_numbered(numbered.iter().map(|(n, p)| (*n, &p.row))).await?;
     }
     // Last, with all that is only written: reading in between would send each on its way alone.

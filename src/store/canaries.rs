@@ -1,4 +1,4 @@
-//! Canaries: what was planned, what is known of each, and the rounds they are sent in.
+//! Canaries: what was planned, and what is known of each. Their rounds stand in `canary_rounds`.
 
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
@@ -46,21 +46,6 @@ pub struct CanaryRow {
     pub is_open: bool,
 }
 
-/// When a round was last sent, and what was asked for since.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoundRow {
-    /// Its name.
-    pub round: String,
-    /// The number of the last one that was begun; 0 before the first.
-    pub n: i64,
-    /// When one was last tried.
-    pub tried_at: Option<Timestamp>,
-    /// When one was last asked for.
-    pub asked_at: Option<Timestamp>,
-    /// Until when a burst lasts.
-    pub burst_until: Option<Timestamp>,
-}
-
 pub(super) const PUT: &str = "INSERT INTO canaries (route_key, sequence, route, round, round_n, role, team, stream, esp, submission, \
      mailbox, address_key, planned_at, facts, told, is_open) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 pub(super) const UPDATE: &str = "UPDATE canaries SET provider_id = $3, facts = $4, told = $5, is_open = $6 WHERE route_key = $1 AND \
@@ -80,13 +65,6 @@ pub(super) const OF_ADDRESS: &str = "SELECT route_key, sequence, route, round, r
      planned_at <= $3 ORDER BY planned_at DESC LIMIT 200";
 pub(super) const PLANNED_FOR: &str =
     "SELECT planned_at FROM canaries WHERE address_key = $1 AND planned_at > $2 ORDER BY planned_at";
-pub(super) const NEXT_SEQUENCE: &str = "INSERT INTO canary_routes (route_key, sequence, delays) VALUES ($1, 1, '{}') \
-     ON CONFLICT (route_key) DO UPDATE SET sequence = canary_routes.sequence + 1 RETURNING sequence";
-pub(super) const ROUND: &str = "SELECT n, tried_at, asked_at, burst_until FROM canary_rounds WHERE round = $1";
-pub(super) const TRY_ROUND: &str = "INSERT INTO canary_rounds (round, n, tried_at) VALUES ($1, $2, $3) ON CONFLICT (round) DO UPDATE SET \
-     n = excluded.n, tried_at = excluded.tried_at";
-pub(super) const ASK_ROUND: &str = "INSERT INTO canary_rounds (round, n, asked_at, burst_until) VALUES ($1, 0, $2, $3) ON CONFLICT (round) \
-     DO UPDATE SET asked_at = excluded.asked_at, burst_until = COALESCE(excluded.burst_until, canary_rounds.burst_until)";
 pub(super) const TOLD_SINCE: &str =
     "SELECT route, told, COUNT(*) FROM canaries WHERE planned_at > $1 GROUP BY route, told ORDER BY route, told";
 
@@ -189,47 +167,6 @@ impl Tx {
         let at: Vec<i64> = on!(self, c => sqlx::query_scalar(PLANNED_FOR)
             .bind(address.0.to_vec()).bind(after.micros()).fetch_all(c).await)?;
         Ok(at.into_iter().map(Timestamp::from_micros).collect())
-    }
-
-    /// The next number on a route. Numbers are never given twice, also when canaries were pruned.
-    ///
-    /// # Errors
-    /// When the store fails, or the route has had four billion canaries.
-    pub async fn next_sequence(&mut self, route: RouteKey) -> Result<u32> {
-        let n: i64 = on!(self, c => sqlx::query_scalar(NEXT_SEQUENCE).bind(i64::from(route.0)).fetch_one(c).await)?;
-        u32::try_from(n).map_err(|_| StoreError::Corrupt { table: "canary_routes", column: "sequence" })
-    }
-
-    /// When a round was last sent, and what was asked for.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn canary_round(&mut self, round: &str) -> Result<RoundRow> {
-        type Row = (i64, Option<i64>, Option<i64>, Option<i64>);
-        let row: Option<Row> = on!(self, c => sqlx::query_as(ROUND).bind(round).fetch_optional(c).await)?;
-        let (n, tried_at, asked_at, burst_until) = row.unwrap_or_default();
-        let at = |micros: Option<i64>| micros.map(Timestamp::from_micros);
-        let (tried_at, asked_at, burst_until) = (at(tried_at), at(asked_at), at(burst_until));
-        Ok(RoundRow { round: round.to_owned(), n, tried_at, asked_at, burst_until })
-    }
-
-    /// A round was tried; `n` is the number of the last one that was begun.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn try_round(&mut self, round: &str, n: i64, at: Timestamp) -> Result<()> {
-        on!(self, c => sqlx::query(TRY_ROUND).bind(round).bind(n).bind(at.micros()).execute(c).await.map(drop))?;
-        Ok(())
-    }
-
-    /// A round is asked for, or a burst of them.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn ask_round(&mut self, round: &str, at: Timestamp, burst_until: Option<Timestamp>) -> Result<()> {
-        let until = burst_until.map(Timestamp::micros);
-        on!(self, c => sqlx::query(ASK_ROUND).bind(round).bind(at.micros()).bind(until).execute(c).await.map(drop))?;
-        Ok(())
     }
 
     /// How many canaries that were planned after `after` the log knows in which state, by route.

@@ -6,6 +6,7 @@
 //! transaction is held across the network.
 
 mod canaries;
+mod canary_rounds;
 mod cells;
 mod checks;
 mod deliveries;
@@ -34,7 +35,8 @@ pub mod statements;
 mod tee;
 mod views;
 
-pub use canaries::{CanaryRow, RoundRow};
+pub use canaries::CanaryRow;
+pub use canary_rounds::RoundRow;
 pub use cells::{CellCount, SenderRow, bucket};
 pub use checks::{CheckDone, CheckRow, CheckSlot};
 pub use deliveries::DeliveryRow;

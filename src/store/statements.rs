@@ -1,8 +1,8 @@
 //! Every statement of the store by name, so that a test can prepare each on the databases it is for.
 
 use super::{
-    canaries, cells, checks, deliveries, dns_history, events, glances, health, leases, listing, log, mailboxes,
-    migrate, observed, one_strike, outbox, people, quarantine, records, registry, retention, tee,
+    canaries, canary_rounds, cells, checks, deliveries, dns_history, events, glances, health, leases, listing, log,
+    mailboxes, migrate, observed, one_strike, outbox, people, quarantine, records, registry, retention, tee,
 };
 
 /// One statement, as each database gets it; `None` where it is only for the other.
@@ -41,9 +41,9 @@ macro_rules! statements {
 /// [`VACUUMS`] stand apart, a list themselves.
 pub const STATEMENTS: &[Statement] = statements! {
     one canaries [
-        PUT, UPDATE, ONE, OF_ROUND, LAST_OF_ROUTE, OPEN, BY_PROVIDER_ID, OF_ADDRESS, PLANNED_FOR, NEXT_SEQUENCE, ROUND, TRY_ROUND,
-        ASK_ROUND, TOLD_SINCE,
+        PUT, UPDATE, ONE, OF_ROUND, LAST_OF_ROUTE, OPEN, BY_PROVIDER_ID, OF_ADDRESS, PLANNED_FOR, TOLD_SINCE,
     ]
+    one canary_rounds [NEXT_SEQUENCE, ROUND, TRY_ROUND, ASK_ROUND]
     one cells [SUM, SENDERS, COUNT]
     twin cells [ADD]
     one checks [

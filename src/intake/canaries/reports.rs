@@ -5,17 +5,17 @@
 
 use std::time::Duration;
 
-use super::prepare::Prepared;
 use crate::domain::canary::{Facts, Refusal};
 use crate::domain::event::Kind;
 use crate::domain::record::Join;
+use crate::intake::Prepared;
 use crate::store::{CanaryRow, Result, Tx};
 
 /// How long after a canary was planned a report may still speak of it, when nothing but the address tells.
 const REPORTED_WITHIN: Duration = Duration::from_secs(6 * 3_600);
 
 /// Joins what the events report to the canaries they are about.
-pub(super) async fn join(tx: &mut Tx, events: impl Iterator<Item = &Prepared>) -> Result<()> {
+pub(in crate::intake) async fn join(tx: &mut Tx, events: impl Iterator<Item = &Prepared>) -> Result<()> {
     for event in events.filter(|event| event.canary.is_some()) {
         let Some(report) = facts(event) else { continue };
         let Some(mut row) = meant(tx, event, &report).await? else { continue };
