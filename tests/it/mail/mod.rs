@@ -5,7 +5,7 @@ mod imap;
 mod imap_faults;
 mod maildir;
 mod real;
-mod real_world;
+pub mod real_world;
 mod scripted_imap;
 pub mod scripted_smtp;
 mod smtp_faults;

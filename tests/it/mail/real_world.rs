@@ -15,9 +15,11 @@ const AUTHORITY: &str = "RELAYWATCH_TEST_MAIL_CA";
 
 /// Where the servers are, and who signed their certificate.
 #[derive(Debug, Clone)]
-struct World {
-    ip: String,
-    authority: String,
+pub struct World {
+    /// The address of all of them.
+    pub ip: String,
+    /// The file with the authority of their certificate.
+    pub authority: String,
 }
 
 /// The servers of `tests/run`, or those of this process, or why there are none.
@@ -28,7 +30,8 @@ static WORLD: LazyLock<Result<World, String>> = LazyLock::new(|| {
     start()
 });
 
-fn world() -> &'static World {
+/// The servers; without them the test fails.
+pub fn world() -> &'static World {
     match &*WORLD {
         Ok(world) => world,
         Err(why) => panic!("no mail servers for this test: {why}\nRun the tests by tests/run, which sees to it."),
