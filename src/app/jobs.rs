@@ -45,6 +45,8 @@ pub(super) async fn scheduler(core: &Core, resolvers: &Resolvers) -> anyhow::Res
     if !config.canaries.routes.is_empty() {
         let (clock, keep) = (core.clock.clone(), config.canaries.keep.get());
         let collect = CollectCanaries::new(core.intake.clone(), clock, canaries::mailboxes(core)?, keep);
+        let polls = config.mailboxes.0.iter().map(|mailbox| mailbox.poll.get());
+        let collect = polls.fold(collect, CollectCanaries::at_least_every);
         scheduler = scheduler
             .every(Arc::new(SendCanaries::new(core.intake.clone(), canaries::post(core)?)))
             .every(Arc::new(collect))

@@ -18,6 +18,9 @@ use crate::mail::{Cursor, Folder, Found, Mailbox, Place};
 /// Parts of a large mailbox that are read in one turn.
 const PARTS: usize = 20;
 
+/// How long an arrival may lie unseen, unless a mailbox is to be looked at more often.
+const EVERY: Duration = Duration::from_secs(15);
+
 /// How often a mailbox is read from its beginning, to delete what is old. Also how long a process waits with it after its start.
 const TIDY_EVERY: Duration = Duration::from_secs(86_400);
 
@@ -28,6 +31,7 @@ pub struct CollectCanaries {
     mailboxes: BTreeMap<String, Mailbox>,
     /// How long canaries stay.
     keep: Duration,
+    period: Duration,
     /// When the mailboxes were last tidied, or the process began.
     tidied: Mutex<Timestamp>,
 }
@@ -44,7 +48,13 @@ impl CollectCanaries {
     /// Reads these mailboxes, by name, and deletes canaries that are older than `keep`.
     pub fn new(intake: Intake, clock: Clock, mailboxes: BTreeMap<String, Mailbox>, keep: Duration) -> Self {
         let tidied = Mutex::new(clock.now());
-        Self { intake, clock, mailboxes, keep, tidied }
+        Self { intake, clock, mailboxes, keep, period: EVERY, tidied }
+    }
+
+    /// Looks at least this often.
+    #[must_use]
+    pub fn at_least_every(self, poll: Duration) -> Self {
+        Self { period: self.period.min(poll), ..self }
     }
 
     async fn collect(&self, turn: Turn<'_>) -> anyhow::Result<Done> {
@@ -151,9 +161,8 @@ impl Job for CollectCanaries {
         "collect_canaries"
     }
 
-    /// How long an arrival may lie unseen.
     fn period(&self) -> Duration {
-        Duration::from_secs(15)
+        self.period
     }
 
     fn lease(&self) -> Option<Duration> {
