@@ -182,9 +182,13 @@ pub fn text(summary: &Summary, judged: &Judgement) -> String {
 fn arrivals(canaries: &Canaries) -> String {
     let Canaries { sent, arrived, lost, broken, because, routes } = canaries;
     let mut out = format!(
-        "\nIs mail really arriving? {sent} canaries were sent to addresses of our own, {arrived} arrived, {lost} vanished.\n\n  \
-         One was taken with 250 and reported delivered, and the relay dropped it. The last round:\n"
+        "\nIs mail really arriving? {sent} canaries were sent to addresses of our own, {arrived} arrived, {lost} vanished.\n\n"
     );
+    if *lost > 0 {
+        out.push_str(
+            "  The relay took it with 250, SparkPost reported it delivered, and it came nowhere. The last round:\n",
+        );
+    }
     for leg in routes {
         let _ = writeln!(out, "    {:<12} {:<14} {}", leg.role, leg.route, leg.state);
     }

@@ -5,6 +5,7 @@ mod crash;
 mod drill;
 mod journey;
 mod matrix;
+mod readme;
 mod reports;
 mod tokens;
 mod waiting;
