@@ -193,18 +193,26 @@ fn arrivals(canaries: &Canaries) -> String {
         let _ = writeln!(out, "    {:<12} {:<14} {}", leg.role, leg.route, leg.state);
     }
     let _ = writeln!(out, "  Broken: {broken}");
-    // The words of the diagnosis, in lines of a terminal's width.
-    let mut width = 0;
-    for word in because.split(' ') {
-        if width == 0 || width + word.len() > 80 {
-            let _ = write!(out, "{}    {word}", if width == 0 { "" } else { "\n" });
-            width = word.len();
+    let _ = writeln!(out, "    {}", wrapped(because, 80).replace('\n', "\n    "));
+    out
+}
+
+/// A text in lines of so many characters at most, broken between words.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut line = 0;
+    for word in text.split(' ') {
+        let fits = line + 1 + word.len() <= width;
+        out.push_str(if out.is_empty() {
+            ""
+        } else if fits {
+            " "
         } else {
-            let _ = write!(out, " {word}");
-            width += word.len() + 1;
-        }
+            "\n"
+        });
+        line = if fits { line + 1 } else { 0 } + word.len();
+        out.push_str(word);
     }
-    out.push('\n');
     out
 }
 
@@ -241,4 +249,16 @@ pub fn invitation(serving: &Serving, samples: &[(Reason, serde_json::Value)]) ->
          {program} canary status --config '{config}'\n  {program} canary send --config '{config}'\n\n"
     );
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_broken_between_words() {
+        assert_eq!(wrapped("one two three", 7), "one two\nthree");
+        assert_eq!(wrapped("a-word-that-is-too-long b", 7), "a-word-that-is-too-long\nb");
+        assert_eq!(wrapped("", 7), "");
+    }
 }
