@@ -199,21 +199,17 @@ fn arrivals(canaries: &Canaries) -> String {
 
 /// A text in lines of so many characters at most, broken between words.
 fn wrapped(text: &str, width: usize) -> String {
-    let mut out = String::new();
-    let mut line = 0;
+    let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
-        let fits = line + 1 + word.len() <= width;
-        out.push_str(if out.is_empty() {
-            ""
-        } else if fits {
-            " "
-        } else {
-            "\n"
-        });
-        line = if fits { line + 1 } else { 0 } + word.len();
-        out.push_str(word);
+        match lines.last_mut().filter(|line| line.len() + 1 + word.len() <= width) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
     }
-    out
+    lines.join("\n")
 }
 
 /// What to try next: one question per reason, and the other doors.

@@ -11,17 +11,20 @@ pub use self::standing::{Canaries, Standing};
 use self::settings::ROUND;
 use super::audience::Api;
 use super::chance::Chance;
+use super::parcel::Parcel;
 use super::plot::mail::{NEWS, News, SparkPost};
 use super::post::Post;
 use super::progress::Progress;
 use super::stage::Stage;
+use super::world::relay::Taken;
 use crate::app::Core;
 use crate::clock::{Clock, Stopwatch};
+use crate::domain::time::Timestamp;
 
 /// How often is looked how they stand.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// How long a round is waited for. It takes about five seconds; a busy machine may need more.
+/// How long both rounds are waited for. They take about ten seconds; a busy machine may need more.
 const PATIENCE: Duration = Duration::from_secs(45);
 
 /// The world's side of the rounds.
@@ -42,13 +45,11 @@ impl Rounds<'_> {
     /// # Errors
     /// When the daemon does not answer. A canary that does not come is no error.
     pub async fn play(&self) -> anyhow::Result<Canaries> {
-        // With ids that no other part of the story has.
-        let (mut chance, mut collection) = (Chance::new(2027), 5);
-        self.wait(1, "Canaries go out, and all of them arrive", &mut chance, &mut collection).await?;
+        let (mut reports, watch) = (Reports::default(), Stopwatch::start());
+        self.wait(1, "Canaries go out, and all of them arrive", &mut reports, &watch).await?;
         self.stage.relay.drop_mail_of(NEWS.envelope);
         self.ask().await?;
-        let title = "The relay takes a canary and drops it";
-        Ok(self.wait(2, title, &mut chance, &mut collection).await?.into())
+        Ok(self.wait(2, "The relay takes a canary and drops it", &mut reports, &watch).await?.into())
     }
 
     /// Asks for a round, as `relaywatch canary send` does.
@@ -65,20 +66,15 @@ impl Rounds<'_> {
         &self,
         n: usize,
         title: &'static str,
-        chance: &mut Chance,
-        collection: &mut u64,
+        reports: &mut Reports,
+        watch: &Stopwatch,
     ) -> anyhow::Result<Standing> {
-        let (progress, watch) = (Progress::beside(title, 3, "canaries"), Stopwatch::start());
+        let progress = Progress::beside(title, 3, "canaries");
         loop {
             for taken in self.stage.relay.taken().into_iter().filter(|taken| taken.envelope == NEWS.envelope) {
-                let mut report = SparkPost::new(*collection);
-                // In whole seconds, and not before the mail itself.
-                let at = self.clock.now().plus(Duration::from_secs(1));
-                report.note(NEWS, &taken.recipient, at, News::Delivered);
-                for parcel in report.batches(chance, &[]) {
+                for parcel in reports.of(&taken, self.clock.now()) {
                     self.post.hand_in(parcel).await?;
                 }
-                *collection += 1;
             }
             let standing = self.api.canaries().await?;
             if standing.is_settled(n) || watch.elapsed() > PATIENCE {
@@ -88,5 +84,29 @@ impl Rounds<'_> {
             }
             self.clock.sleep(LOOK_EVERY).await;
         }
+    }
+}
+
+/// SparkPost's reports of what the relay took.
+struct Reports {
+    chance: Chance,
+    /// Each has ids of its own, which no other part of the story has.
+    collection: u64,
+}
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self { chance: Chance::new(2027), collection: 5 }
+    }
+}
+
+impl Reports {
+    /// Delivered, says SparkPost: the relay answered 250.
+    fn of(&mut self, taken: &Taken, now: Timestamp) -> Vec<Parcel> {
+        let mut report = SparkPost::new(self.collection);
+        self.collection += 1;
+        // In whole seconds, and not before the mail itself.
+        report.note(NEWS, &taken.recipient, now.plus(Duration::from_secs(1)), News::Delivered);
+        report.batches(&mut self.chance, &[])
     }
 }
