@@ -5,6 +5,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
 use serde::Serialize;
 
+use super::canaries::Standing;
 use super::cast::{APPS, Person, TEAM};
 use super::progress::Progress;
 use super::truth::Question;
@@ -118,6 +119,18 @@ impl Api {
             Ok::<_, anyhow::Error>(verdict)
         });
         stream::iter(asked).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// How the canaries stand.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn canaries(&self) -> anyhow::Result<Standing> {
+        let request = self.client.get(format!("{}/v1/canaries", self.url)).bearer_auth(&self.token);
+        let response = request.send().await.context("asking for the canaries")?;
+        let status = response.status();
+        ensure!(status == StatusCode::OK, "/v1/canaries answered {status}");
+        response.json().await.context("reading the canaries")
     }
 
     async fn ask_one(&self, question: &Question) -> anyhow::Result<Verdict> {

@@ -2,9 +2,10 @@
 //!
 //! The world (`world`, `cast`, `plot`) acts only through the daemon's doors: it signs what Amazon, SparkPost and Apple would
 //! send and posts it over HTTP (`post`), then asks about everybody (`audience`) and compares the answers with what it knows to
-//! be true (`truth`). Tests and bench sign with [`world`] too.
+//! be true (`truth`). Beside that it takes the daemon's own mail and drops some (`canaries`). Tests and bench sign with [`world`] too.
 
 mod audience;
+mod canaries;
 mod cast;
 mod chance;
 mod parcel;
@@ -26,13 +27,14 @@ use clap::Args;
 use tokio::sync::mpsc;
 
 use self::audience::Api;
+use self::canaries::Rounds;
 use self::parcel::{Parcel, Signers};
 use self::plot::Story;
 use self::post::{Post, Taken};
 use self::progress::Progress;
 use self::stage::{Daemon, Stage};
 use self::summary::{Serving, Summary};
-use self::truth::{Judgement, OneStrike};
+use self::truth::{Judgement, OneStrike, Question};
 use self::world::apple::AppleSigner;
 use self::world::sns::SnsSigner;
 use super::{Format, print_json};
@@ -67,9 +69,9 @@ impl Demo {
         let watch = Stopwatch::start();
         let story = Story::new(clock.now());
         let imported = import(&stage, &story, &clock).await?;
-        let mut daemon = Daemon::start(stage.config.clone(), clock).await?;
+        let mut daemon = Daemon::start(stage.config.clone(), clock.clone()).await?;
         let played = tokio::select! {
-            played = play(&stage, &daemon, story, &signers) => played.map(Some),
+            played = play(&stage, &daemon, story, &signers, &clock) => played.map(Some),
             _ = signals.recv() => Ok(None),
         };
         let shown = played.and_then(|played| match played {
@@ -121,25 +123,50 @@ async fn import(stage: &Stage, story: &Story, clock: &Clock) -> anyhow::Result<u
     Ok(new)
 }
 
+/// What the story left: who is in it, what the daemon took, what it answered.
+struct Told {
+    story: Story,
+    taken: Taken,
+    posting: Duration,
+    questions: Vec<Question>,
+    judged: Judgement,
+}
+
 /// Tells the story act by act, asks about everybody, and compares.
-async fn play(stage: &Stage, daemon: &Daemon, mut story: Story, signers: &Arc<Signers>) -> anyhow::Result<Played> {
-    let client = post::client()?;
-    let post = Post::new(client.clone(), daemon.bound.hooks, Arc::clone(signers));
+async fn tell(mut story: Story, signers: &Signers, post: &Post, api: &Api) -> anyhow::Result<Told> {
     let (mut taken, mut posting) = (Taken::default(), Duration::ZERO);
     for act in story.acts(signers) {
         let progress = Progress::begin(act.title, act.parcels.iter().map(Parcel::events).sum(), "events");
         taken.add(post.deliver(act.parcels, &progress).await?);
         posting += progress.end();
     }
-    let token = std::fs::read_to_string(stage.token_file()).context("the token of the API")?;
-    let url = format!("http://{}", daemon.bound.api);
-    let api = Api { client: client.clone(), url, token: token.trim().to_owned() };
     let questions = truth::questions(&story.people);
     let progress = Progress::begin("A mailer asks about everybody", questions.len(), "verdicts");
     let answers = api.ask(&questions, &progress).await?;
     progress.end();
     let judged = Judgement::of(&questions, &answers);
+    Ok(Told { story, taken, posting, questions, judged })
+}
+
+/// Plays the story with the canaries beside it, and sums up.
+async fn play(
+    stage: &Stage,
+    daemon: &Daemon,
+    story: Story,
+    signers: &Arc<Signers>,
+    clock: &Clock,
+) -> anyhow::Result<Played> {
+    let client = post::client()?;
+    let post = Post::new(client.clone(), daemon.bound.hooks, Arc::clone(signers));
+    let token = std::fs::read_to_string(stage.token_file()).context("the token of the API")?;
+    let url = format!("http://{}", daemon.bound.api);
+    let api = Api { client: client.clone(), url, token: token.trim().to_owned() };
+    let rounds = Rounds { stage, api: &api, post: &post, clock };
+    let (told, canaries) = tokio::try_join!(tell(story, signers, &post, &api), rounds.play())?;
+    let Told { story, taken, posting, questions, judged } = told;
     let samples = judged.samples.iter().filter_map(|(reason, n)| Some((*reason, audience::body(questions.get(*n)?))));
+    let mut surprises = judged.surprises.clone();
+    surprises.extend(canaries.surprise().map(|words| (words, 1)));
     let summary = Summary {
         users: story.people.iter().filter(|p| p.is_user()).count(),
         events: taken.new,
@@ -154,7 +181,8 @@ async fn play(stage: &Stage, daemon: &Daemon, mut story: Story, signers: &Arc<Si
         released: judged.released,
         by_reason: summary::words(&judged.by_reason),
         limits: summary::words(&judged.by_limit),
-        surprises: judged.surprises.clone(),
+        surprises,
+        canaries,
         one_strike: OneStrike::of(&story.people, &story.bounced),
         seconds: 0.0,
         serving: None,

@@ -79,7 +79,7 @@ impl Post {
         // Each in a task of its own, so that signing uses all cores.
         let send = |parcel: Parcel| {
             let (post, events) = (self.clone(), parcel.events());
-            let sent = tokio::spawn(async move { post.send(parcel.seal(&post.signers)).await });
+            let sent = tokio::spawn(async move { post.hand_in(parcel).await });
             async move { Ok::<_, anyhow::Error>((sent.await??, events)) }
         };
         let mut answers = stream::iter(parcels).map(send).buffer_unordered(AT_ONCE);
@@ -89,6 +89,14 @@ impl Post {
             progress.advance(events);
         }
         Ok(all)
+    }
+
+    /// Signs and posts one.
+    ///
+    /// # Errors
+    /// When the answer is not the one it must be.
+    pub async fn hand_in(&self, parcel: Parcel) -> anyhow::Result<Taken> {
+        self.send(parcel.seal(&self.signers)).await
     }
 
     async fn send(&self, letter: Letter) -> anyhow::Result<Taken> {

@@ -18,6 +18,8 @@ pub struct Progress {
     unit: &'static str,
     total: usize,
     terminal: bool,
+    /// Whether it is seen while it goes on.
+    shown: bool,
     watch: Stopwatch,
     state: Mutex<State>,
 }
@@ -31,12 +33,17 @@ struct State {
 impl Progress {
     /// Begins an act of so many units.
     pub fn begin(title: &'static str, total: usize, unit: &'static str) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let progress = Self { title, unit, total, terminal, watch: Stopwatch::start(), state: Mutex::default() };
-        if terminal {
+        let progress = Self { shown: true, ..Self::beside(title, total, unit) };
+        if progress.terminal {
             progress.draw(0, false);
         }
         progress
+    }
+
+    /// Begins an act that plays beside others: its line is seen when it ends, for a terminal has room for one that moves.
+    pub fn beside(title: &'static str, total: usize, unit: &'static str) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self { title, unit, total, terminal, shown: false, watch: Stopwatch::start(), state: Mutex::default() }
     }
 
     /// So many more are done.
@@ -44,7 +51,7 @@ impl Progress {
         let Ok(mut state) = self.state.lock() else { return };
         state.done += n;
         let elapsed = self.watch.elapsed();
-        if elapsed.saturating_sub(state.drawn_at) >= if self.terminal { REDRAW } else { SAY } {
+        if self.shown && elapsed.saturating_sub(state.drawn_at) >= if self.terminal { REDRAW } else { SAY } {
             state.drawn_at = elapsed;
             self.draw(state.done, false);
         }

@@ -8,31 +8,43 @@ use anyhow::{Context as _, anyhow};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::canaries;
 use super::cast::{APPS, TEAM};
 use super::parcel::{ENDPOINT, SECRET, Signers, TOPIC};
 use super::plot::mail::{NEWS, RECEIPTS, Way};
+use super::world::relay::Relay;
 use crate::app::{self, Bound};
 use crate::clock::Clock;
 use crate::config::{Config, environment};
 use crate::shutdown::Ended;
 
+/// Where the world's mailboxes are, below the folder.
+const MAIL: &str = "mail";
+
 /// The folder and what was put into it. The folder goes with this value.
 pub struct Stage {
-    folder: PathBuf,
+    folder: Folder,
+    /// Takes the canaries.
+    pub relay: Relay,
     /// The configuration.
     pub config: Config,
 }
+
+/// A temporary folder, removed with this value.
+struct Folder(PathBuf);
 
 impl Stage {
     /// Makes the folder, readable by its owner only, and in it the configuration and the world's public keys.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the folder cannot be written, or there is no port for the relay.
     pub fn set(signers: &Signers) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("relaywatch-demo-{}", uuid::Uuid::now_v7().simple()));
         DirBuilder::new().mode(0o700).create(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         // From here on the folder is removed, whatever happens.
-        let mut stage = Self { folder, config: Config::default() };
+        let folder = Folder(folder);
+        let relay = Relay::start(canaries::known_to_relay(&folder.0.join(MAIL))).context("cannot start the relay")?;
+        let mut stage = Self { folder, relay, config: Config::default() };
         stage.write("apple-keys.json", &signers.apple.jwks())?;
         stage.write("sns-root.pem", signers.sns.root_pem().as_bytes())?;
         stage.write("sns-certificate.pem", signers.sns.certificate_pem().as_bytes())?;
@@ -45,27 +57,28 @@ impl Stage {
 
     /// The configuration file.
     pub fn config_file(&self) -> PathBuf {
-        self.folder.join("demo.toml")
+        self.folder.0.join("demo.toml")
     }
 
     /// The file with the token that may do everything; there once the daemon has started.
     pub fn token_file(&self) -> PathBuf {
-        self.folder.join("admin.token")
+        self.folder.0.join("admin.token")
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        let path = self.folder.join(name);
+        let path = self.folder.0.join(name);
         fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
     }
 
     fn toml(&self, signers: &Signers) -> anyhow::Result<String> {
         let path = |name: &str| -> anyhow::Result<toml::Value> {
-            let path = self.folder.join(name);
+            let path = self.folder.0.join(name);
             let text = path.to_str().ok_or_else(|| anyhow!("the temporary folder's name is not Unicode"))?;
             Ok(toml::Value::from(text))
         };
         let (folder, keys) = (path("")?, path("apple-keys.json")?);
         let (root, certificate) = (path("sns-root.pem")?, path("sns-certificate.pem")?);
+        let canaries = canaries::sections(self.relay.port(), &self.folder.0.join(MAIL), &root);
         let url = signers.sns.certificate_url();
         let (header, secret) = SECRET;
         let [shop, club] = APPS;
@@ -117,7 +130,7 @@ trust_roots = [{root}]
 
 [apple]
 keys_file = {keys}
-"#
+{canaries}"#
         ))
     }
 }
@@ -131,9 +144,9 @@ fn stream(name: &str, way: Way, provider: &str) -> String {
     )
 }
 
-impl Drop for Stage {
+impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

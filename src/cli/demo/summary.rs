@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::canaries::Canaries;
 use super::progress::thousands;
 use super::truth::{Judgement, OneStrike};
 use crate::app::Bound;
@@ -42,9 +43,11 @@ pub struct Summary {
     pub limits: BTreeMap<&'static str, usize>,
     /// Answers that differ from the world's truth in reason or limit. Empty when all is well.
     pub surprises: BTreeMap<String, usize>,
+    /// Whether mail really arrived.
+    pub canaries: Canaries,
     /// What simple rules would have done to the same people.
     pub one_strike: OneStrike,
-    /// Seconds from the first import to the last verdict.
+    /// Seconds from the first import to the last verdict and the last canary.
     pub seconds: f64,
     /// Where to go on, unless the demo ends here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,6 +158,7 @@ pub fn text(summary: &Summary, judged: &Judgement) -> String {
          People who left and would still be mailed:  {}\n",
         summary.wrongly_marked, summary.revoked_sendable
     );
+    let _ = write!(out, "{}", arrivals(&summary.canaries));
     for (surprise, n) in &summary.surprises {
         let _ = writeln!(out, "Not as the world has it: {n} x {surprise}");
     }
@@ -172,6 +176,40 @@ pub fn text(summary: &Summary, judged: &Judgement) -> String {
         summary.seconds
     );
     out
+}
+
+/// Whether mail really arrived, and what the last round says is broken.
+fn arrivals(canaries: &Canaries) -> String {
+    let Canaries { sent, arrived, lost, broken, because, routes } = canaries;
+    let mut out = format!(
+        "\nIs mail really arriving? {sent} canaries were sent to addresses of our own, {arrived} arrived, {lost} vanished.\n\n"
+    );
+    if *lost > 0 {
+        out.push_str(
+            "  The relay took it with 250, SparkPost reported it delivered, and it came nowhere. The last round:\n",
+        );
+    }
+    for leg in routes {
+        let _ = writeln!(out, "    {:<12} {:<14} {}", leg.role, leg.route, leg.state);
+    }
+    let _ = writeln!(out, "  Broken: {broken}");
+    let _ = writeln!(out, "    {}", wrapped(because, 80).replace('\n', "\n    "));
+    out
+}
+
+/// A text in lines of so many characters at most, broken between words.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut().filter(|line| line.len() + 1 + word.len() <= width) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 /// What to try next: one question per reason, and the other doors.
@@ -201,7 +239,22 @@ pub fn invitation(serving: &Serving, samples: &[(Reason, serde_json::Value)]) ->
         out,
         "\nWhat it counts, whether it is ready, and what it could not read:\n\n  \
          curl -s {operations}/metrics\n  curl -s {operations}/readyz\n  \
-         {program} quarantine list --config '{config}'\n\n"
+         {program} quarantine list --config '{config}'\n\n\
+         How the canaries stand, and another round (the relay goes on dropping the newsletter's):\n\n  \
+         curl -s {api}/v1/canaries -H \"Authorization: Bearer $TOKEN\"\n  \
+         {program} canary status --config '{config}'\n  {program} canary send --config '{config}'\n\n"
     );
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_broken_between_words() {
+        assert_eq!(wrapped("one two three", 7), "one two\nthree");
+        assert_eq!(wrapped("a-word-that-is-too-long b", 7), "a-word-that-is-too-long\nb");
+        assert_eq!(wrapped("", 7), "");
+    }
 }

@@ -5,6 +5,7 @@ mod crash;
 mod drill;
 mod journey;
 mod matrix;
+mod readme;
 mod real;
 mod reports;
 mod tokens;
