@@ -49,7 +49,9 @@ CREATE TABLE canary_routes (
     sequence        BIGINT NOT NULL,
     -- JSON: how long its canaries took to arrive.
     delays          TEXT NOT NULL,
-    last_arrived_at BIGINT
+    last_arrived_at BIGINT,
+    -- JSON: what that arrival showed of its way.
+    last_way        TEXT
 );
 
 CREATE TABLE mailboxes (

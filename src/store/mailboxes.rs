@@ -28,6 +28,8 @@ pub struct Learned {
     pub delays: Delays,
     /// When its last canary arrived.
     pub last_arrived_at: Option<Timestamp>,
+    /// What that one showed of its way, as JSON.
+    pub last_way: Option<String>,
 }
 
 pub(super) const ALL: &str = "SELECT name, cursor, read_at, tried_at, error FROM mailboxes ORDER BY name";
@@ -37,8 +39,10 @@ pub(super) const READ_IN_PART: &str = "INSERT INTO mailboxes (name, cursor, trie
      SET cursor = excluded.cursor, tried_at = excluded.tried_at, error = NULL";
 pub(super) const UNREADABLE: &str = "INSERT INTO mailboxes (name, cursor, tried_at, error) VALUES ($1, '', $2, $3) ON CONFLICT (name) DO \
      UPDATE SET tried_at = excluded.tried_at, error = excluded.error";
-pub(super) const LEARNED: &str = "SELECT route_key, delays, last_arrived_at FROM canary_routes ORDER BY route_key";
-pub(super) const LEARN: &str = "UPDATE canary_routes SET delays = $2, last_arrived_at = $3 WHERE route_key = $1";
+pub(super) const LEARNED: &str =
+    "SELECT route_key, delays, last_arrived_at, last_way FROM canary_routes ORDER BY route_key";
+pub(super) const LEARN: &str =
+    "UPDATE canary_routes SET delays = $2, last_arrived_at = $3, last_way = $4 WHERE route_key = $1";
 
 impl Tx {
     /// All mailboxes that were ever looked into.
@@ -79,13 +83,14 @@ impl Tx {
     /// # Errors
     /// When the store fails or a row is corrupt.
     pub async fn canary_delays(&mut self) -> Result<BTreeMap<RouteKey, Learned>> {
-        let rows: Vec<(i64, String, Option<i64>)> = on!(self, c => sqlx::query_as(LEARNED).fetch_all(c).await)?;
+        type Row = (i64, String, Option<i64>, Option<String>);
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(LEARNED).fetch_all(c).await)?;
         let corrupt = |column| StoreError::Corrupt { table: "canary_routes", column };
         rows.into_iter()
-            .map(|(key, delays, last)| {
+            .map(|(key, delays, last, last_way)| {
                 let key = RouteKey(u32::try_from(key).map_err(|_| corrupt("route_key"))?);
                 let delays = serde_json::from_str(&delays).map_err(|_| corrupt("delays"))?;
-                Ok((key, Learned { delays, last_arrived_at: last.map(Timestamp::from_micros) }))
+                Ok((key, Learned { delays, last_arrived_at: last.map(Timestamp::from_micros), last_way }))
             })
             .collect()
     }
@@ -97,7 +102,7 @@ impl Tx {
     pub async fn learn_delays(&mut self, route: RouteKey, learned: &Learned) -> Result<()> {
         let (key, delays) = (i64::from(route.0), super::json(&learned.delays)?);
         let last = learned.last_arrived_at.map(Timestamp::micros);
-        on!(self, c => sqlx::query(LEARN).bind(key).bind(&delays).bind(last).execute(c).await.map(drop))?;
+        on!(self, c => sqlx::query(LEARN).bind(key).bind(&delays).bind(last).bind(learned.last_way.as_deref()).execute(c).await.map(drop))?;
         Ok(())
     }
 }

@@ -89,6 +89,8 @@ pub struct RouteStanding {
     pub learned: bool,
     /// When its last canary arrived.
     pub last_arrived_at: Option<Timestamp>,
+    /// What that one showed of its way: what the receiving host found out, what the relay rewrote, and every hop.
+    pub last_way: Option<serde_json::Value>,
 }
 
 /// A refusal.
@@ -219,6 +221,7 @@ impl Context {
             timeout_seconds: learned.delays.timeout(self.canaries.ceiling).as_secs_f64(),
             learned: learned.delays.count() >= ENOUGH,
             last_arrived_at: learned.last_arrived_at,
+            last_way: learned.last_way.and_then(|way| serde_json::from_str(&way).ok()),
         }
     }
 }

@@ -84,7 +84,9 @@ impl Intake {
             if is_first {
                 let mut learned = tx.canary_delays().await?.remove(&row.route_key).unwrap_or_default();
                 learned.delays.add(row.facts.took().unwrap_or_default());
-                learned.last_arrived_at = learned.last_arrived_at.max(Some(arrival.at.at()));
+                if learned.last_arrived_at <= Some(arrival.at.at()) {
+                    (learned.last_arrived_at, learned.last_way) = (Some(arrival.at.at()), Some(one.showed.clone()));
+                }
                 tx.learn_delays(row.route_key, &learned).await?;
                 counted.push((row, state));
             }

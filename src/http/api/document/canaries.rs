@@ -89,6 +89,69 @@ struct CanaryRoute {
     /// When its last canary arrived. RFC 3339.
     #[schema(format = "date-time")]
     last_arrived_at: Option<String>,
+    /// What that one showed of its way.
+    last_way: Option<CanaryWay>,
+}
+
+/// What a canary showed of its way when it arrived.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CanaryWay {
+    /// What the receiving host found out (Authentication-Results, RFC 8601), if it is trusted.
+    authentication: CanaryAuthentication,
+    /// The domain of the header From as it arrived: the relay rewrites it.
+    from_domain: Option<String>,
+    /// The domain of the envelope sender as it arrived.
+    return_domain: Option<String>,
+    /// Which of our headers came through.
+    survived: CanaryHeaders,
+    /// Every host that took it, from first to last.
+    hops: Vec<CanaryHop>,
+}
+
+/// What the receiving host found out, in the words of RFC 8601.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CanaryAuthentication {
+    /// SPF of the last hop.
+    spf: Option<String>,
+    /// The DKIM signatures.
+    dkim: Vec<CanarySignature>,
+    /// DMARC of the header From.
+    dmarc: Option<String>,
+}
+
+/// A DKIM signature as the receiving host saw it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CanarySignature {
+    /// Whether it holds.
+    verdict: String,
+    /// Whose it is.
+    domain: Option<String>,
+}
+
+/// Which of our headers came through unchanged.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CanaryHeaders {
+    /// Message-ID.
+    message_id: bool,
+    /// A header of our own.
+    marker: bool,
+    /// Auto-Submitted.
+    auto_submitted: bool,
+}
+
+/// One host on the way.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CanaryHop {
+    /// What it calls itself.
+    by: Option<String>,
+    /// When it took the message, by its own clock. RFC 3339.
+    #[schema(format = "date-time")]
+    at: Option<String>,
 }
 
 /// How a canary was refused, read like any bounce.

@@ -70,6 +70,7 @@ mod tests {
     use crate::domain::time::Timestamp;
     use crate::domain::verdict::{self, Answer, Limit, Proof, Reach, Reason};
     use crate::intake::{self, ErasureDone, Matrix, RoundStanding, RouteStanding};
+    use crate::mail::{self, Arrival, Authentication, Hop, Signature, Survived};
     use crate::sources::import;
     use crate::sources::written::Wrong;
 
@@ -139,6 +140,21 @@ mod tests {
         expect_shape::<Tally>(&tally);
     }
 
+    fn way(at: Timestamp) -> Arrival {
+        let signature = Signature { verdict: mail::Verdict::Pass, domain: Some("relay.example".into()) };
+        Arrival {
+            authentication: Authentication {
+                spf: Some(mail::Verdict::Pass),
+                dkim: vec![signature],
+                dmarc: Some(mail::Verdict::None),
+            },
+            from_domain: Some("relay.example".into()),
+            return_domain: Some("relay.example".into()),
+            survived: Survived { message_id: true, marker: false, auto_submitted: true },
+            hops: vec![Hop { by: Some("mx.example".into()), at: Some(at) }, Hop { by: None, at: None }],
+        }
+    }
+
     /// A route of which everything is known, and one of which nothing is.
     fn canaries(at: Timestamp) -> Matrix {
         let refused = intake::Refused {
@@ -166,6 +182,7 @@ mod tests {
             timeout_seconds: 1_800.0,
             learned: false,
             last_arrived_at: Some(at),
+            last_way: serde_json::to_value(way(at)).ok(),
         };
         let bare = RouteStanding {
             mailbox: None,
@@ -178,6 +195,7 @@ mod tests {
             refused: None,
             states: Vec::new(),
             last_arrived_at: None,
+            last_way: None,
             ..route.clone()
         };
         let round = RoundStanding {

@@ -62,6 +62,10 @@ async fn what_is_forwarded_arrives_and_a_stranger_is_refused_in_words() {
     assert_eq!(signed("refused.plain").await, [("sender.test".to_owned(), "pass".to_owned())]);
     let relayed = signed("good.production").await;
     assert!(relayed.contains(&("relay.test".to_owned(), "pass".to_owned())), "the relay signs anew: {relayed:?}");
+    let way = &route(&now, "good.production")["last_way"];
+    let signature = json!({"domain": "relay.test", "verdict": "pass"});
+    assert!(way["authentication"]["dkim"].as_array().is_some_and(|all| all.contains(&signature)), "{way}");
+    assert!(way["hops"].as_array().is_some_and(|hops| hops.len() >= 2), "{way}");
 }
 
 /// The DKIM signatures that the mailbox's host verified on a route's canary, as the log keeps them.
