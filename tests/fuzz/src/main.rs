@@ -18,7 +18,7 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 type Parser = fn(&[u8]) -> Corpus;
 
 /// The parsers by the byte that picks them; `tests/fuzz/run` has seeds for the same letters.
-const PARSERS: [(u8, Parser); 26] = [
+const PARSERS: [(u8, Parser); 27] = [
     (b'a', values::address),
     (b'b', values::bounce),
     (b'c', documents::certificate),
