@@ -1,11 +1,8 @@
 //! One webhook batch being translated: events beside what was counted, unknown or unreadable.
 
 use super::shared_secret::SharedSecret;
-use super::{Quarantined, Translation};
+use super::{Quarantined, Translation, kind_name};
 use crate::domain::event::Event;
-
-/// The longest kind name that is kept, in bytes.
-const LONGEST_KIND: usize = 64;
 
 /// Collects what the elements of a batch mean.
 #[derive(Default)]
@@ -41,9 +38,7 @@ impl Batch {
     /// A kind this version does not know. The name is foreign text: one that is not made of the letters of a name is not
     /// repeated, for it could be an address.
     pub(super) fn unknown(&mut self, kind: &str) {
-        let sound = kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        let name = if sound { &kind[..kind.len().min(LONGEST_KIND)] } else { "(not a name)" };
-        self.unknown.push(name.to_owned());
+        self.unknown.push(kind_name(kind));
     }
 
     /// A part that could not be read.

@@ -50,7 +50,7 @@ pub struct Translation {
     pub quarantined: Vec<Quarantined>,
     /// What else the provider wants of us.
     pub actions: Vec<Action>,
-    /// Kinds this version has no meaning for, counted and kept visible (class or type names, cut to 64 bytes).
+    /// Kinds this version has no meaning for, counted and kept visible; see [`kind_name`].
     pub unknown: Vec<String>,
     /// The provider's id of the whole batch, where there are batches: a known one is answered at once. A message of SNS is known by
     /// its events.
@@ -139,4 +139,25 @@ pub trait HookSource: Send + Sync {
 
     /// Verifies and translates a whole request that was admitted.
     fn receive<'a>(&'a self, request: Request<'a>) -> Receiving<'a>;
+}
+
+/// The name of an unknown kind as it may be shown: of at most 64 bytes, and of letters, digits and plain signs. Anything may stand in the place
+/// of a name, even an address; then it is not shown.
+fn kind_name(said: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" ._-/".contains(&byte);
+    if said.bytes().all(is_plain) { said[..said.len().min(64)].to_owned() } else { "(not a name)".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_place_of_a_name_is_shown_only_if_it_is_one() {
+        assert_eq!(kind_name("Bounce Permanent/General"), "Bounce Permanent/General");
+        assert_eq!(kind_name(&"a".repeat(99)), "a".repeat(64));
+        for odd in ["email-disabled abc@privaterelay.appleid.com", "é", "a\nb"] {
+            assert_eq!(kind_name(odd), "(not a name)");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::domain::address::Address;
 use crate::domain::event::{Event, Evidence, Identity, Kind, Origin, Scope, Source, Who};
 use crate::domain::ids::Sub;
 use crate::domain::time::Timestamp;
-use crate::sources::{Quarantined, Refusal, Translation};
+use crate::sources::{Quarantined, Refusal, Translation, kind_name};
 
 /// What a token is read against.
 pub(super) struct Reading<'a> {
@@ -59,7 +59,7 @@ impl Reading<'_> {
         }
         let Some(name) = text("type") else { return Err(format!("{pointer}/type is missing or not text")) };
         let Some((kind, rule)) = meaning(name) else {
-            notes.translation.unknown.push(cut(name).to_owned());
+            notes.translation.unknown.push(kind_name(name));
             return Err(format!("{pointer}/type is unknown to this version"));
         };
         let (occurred_at, wrong_time) = instant::of_event(value.get("event_time"), claims.issued_at);
@@ -144,11 +144,6 @@ fn no_app(none: NoApp) -> &'static str {
         NoApp::NotThen => "/aud was no known audience when it happened",
         NoApp::Several => "/aud names audiences of several apps",
     }
-}
-
-/// The first 64 bytes, at a character's end.
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(64)]
 }
 
 /// A translation and the remarks that its `because` will carry.

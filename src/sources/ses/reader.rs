@@ -11,7 +11,7 @@ use crate::domain::bounce::{Diagnostic, Reading};
 use crate::domain::event::{Event, Evidence, Identity, Kind, Origin, Scope, Source, Who};
 use crate::domain::ids::Esp;
 use crate::domain::time::Timestamp;
-use crate::sources::{Quarantined, Translation};
+use crate::sources::{Quarantined, Translation, kind_name};
 
 /// SES takes at most 50 recipients per message; more unreadable ones than that are put aside together.
 const MOST_APART: usize = 50;
@@ -148,9 +148,7 @@ impl<'a> Reader<'a> {
 
     /// Notes a name this version has no meaning for.
     pub fn note_unknown(&mut self, name: &str) {
-        let name: String =
-            name.chars().filter(|c| c.is_ascii_alphanumeric() || " _-/.".contains(*c)).take(64).collect();
-        self.out.unknown.push(name);
+        self.out.unknown.push(kind_name(name));
     }
 
     /// Puts a part aside.
