@@ -50,7 +50,7 @@ pub struct Translation {
     pub quarantined: Vec<Quarantined>,
     /// What else the provider wants of us.
     pub actions: Vec<Action>,
-    /// Kinds this version has no meaning for, counted and kept visible; see [`kind_name`].
+    /// Kinds this version has no meaning for, counted and kept visible: names of at most 64 bytes.
     pub unknown: Vec<String>,
     /// The provider's id of the whole batch, where there are batches: a known one is answered at once. A message of SNS is known by
     /// its events.
