@@ -55,7 +55,9 @@ pub struct Hop {
 /// A report of a failed delivery, or an answer that a machine gave, quotes the canary but is not its arrival: neither counts.
 /// What is attached is not looked at, for the same reason.
 pub fn read(bytes: &[u8], authserv_id: Option<&str>) -> Option<(Vec<String>, Arrival)> {
-    let message = MessageParser::default().parse(bytes)?;
+    // The library panics on some broken multiparts, and a mailbox holds what strangers write.
+    let parse = std::panic::AssertUnwindSafe(|| MessageParser::default().parse(bytes));
+    let message = std::panic::catch_unwind(parse).ok().flatten()?;
     if is_about_another(&message) {
         return None;
     }
