@@ -1,10 +1,11 @@
 //! What a message that arrived tells of its way. Its bytes are a stranger's: nothing here fails, and nothing grows without end.
 
-use mail_parser::{DateTime, Host, Message, MessageParser, MimeHeaders, PartType, Received};
+use mail_parser::{DateTime, Host, Message, MimeHeaders, Received};
 use serde::{Deserialize, Serialize};
 
 use super::authentication::Authentication;
 use super::letter::MARKER;
+use super::parts::{fields, texts};
 use super::token::{MOST as MOST_TOKENS, tokens};
 use crate::domain::address::{Address, domain_of};
 use crate::domain::time::Timestamp;
@@ -55,9 +56,7 @@ pub struct Hop {
 /// A report of a failed delivery, or an answer that a machine gave, quotes the canary but is not its arrival: neither counts.
 /// What is attached is not looked at, for the same reason.
 pub fn read(bytes: &[u8], authserv_id: Option<&str>) -> Option<(Vec<String>, Arrival)> {
-    // The library panics on some broken multiparts, and a mailbox holds what strangers write.
-    let parse = std::panic::AssertUnwindSafe(|| MessageParser::default().parse(bytes));
-    let message = std::panic::catch_unwind(parse).ok().flatten()?;
+    let message = fields(bytes)?;
     if is_about_another(&message) {
         return None;
     }
@@ -65,12 +64,8 @@ pub fn read(bytes: &[u8], authserv_id: Option<&str>) -> Option<(Vec<String>, Arr
     // Who reports on mail has the empty return path (RFC 5321 section 4.5.5), and so may a relay: a report quotes the canary in
     // its body, what was relayed still has the subject.
     let reports = raw(&message, "Return-Path").next().is_some_and(|value| value.trim() == "<>");
-    let bodies = message.text_bodies().chain(message.html_bodies()).filter(|_| !reports);
-    let texts = bodies.filter_map(|part| match &part.body {
-        PartType::Text(text) | PartType::Html(text) => Some(text.as_ref()),
-        _ => None,
-    });
-    for token in message.subject().into_iter().chain(texts).flat_map(tokens) {
+    let texts = if reports { Vec::new() } else { texts(bytes) };
+    for token in message.subject().into_iter().chain(texts.iter().map(String::as_str)).flat_map(tokens) {
         if found.len() < MOST_TOKENS && !found.iter().any(|known| known == token) {
             found.push(token.to_owned());
         }

@@ -14,6 +14,7 @@ mod letter;
 mod link;
 mod mailbox;
 mod maildir;
+mod parts;
 mod submission;
 mod token;
 mod trust;
