@@ -43,9 +43,11 @@ pub(super) async fn scheduler(core: &Core, resolvers: &Resolvers) -> anyhow::Res
     }
     watch_checks(means.clone(), &core.intake, CheckGauges::register(registry)?, &core.metrics);
     if !config.canaries.routes.is_empty() {
-        scheduler = scheduler
-            .every(Arc::new(SendCanaries::new(core.intake.clone(), canaries::post(core)?)))
-            .every(Arc::new(SettleCanaries::new(core.intake.clone())));
+        scheduler = scheduler.every(Arc::new(SettleCanaries::new(core.intake.clone())));
+        let post = Arc::new(canaries::post(core)?);
+        for round in core.intake.context().canaries.rounds() {
+            scheduler = scheduler.every(Arc::new(SendCanaries::new(core.intake.clone(), round, Arc::clone(&post))));
+        }
         for section in &config.mailboxes.0 {
             let (clock, keep) = (core.clock.clone(), config.canaries.keep.get());
             let collect = CollectCanaries::open(core.intake.clone(), clock, section, keep)

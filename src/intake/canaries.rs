@@ -17,9 +17,10 @@ pub use tokens::{FoundToken, Tokens};
 pub(super) use reports::join as join_reports;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Intake;
-use crate::domain::canary::{Facts, Ledger, Refusal, RouteKey, SEND_WITHIN, State, Token, WINDOW, choose};
+use crate::domain::canary::{Facts, Ledger, Looks, Refusal, RouteKey, State, Token, choose};
 use crate::domain::event::Kind;
 use crate::domain::ids::AddressKey;
 use crate::domain::record::Join;
@@ -69,19 +70,28 @@ impl Intake {
     pub async fn plan_round(&self, round: &str) -> Result<Planned> {
         let book = &self.context().canaries;
         let legs = book.legs(round);
+        // Mostly none is due, and nobody need wait for that.
+        if let Some(later) = self.not_before(&mut self.store().read().await?, round).await? {
+            return Ok(Planned::NotBefore(later));
+        }
         let mut tx = self.store().write().await?;
         let before = tx.lock_head().await?;
-        // Read behind the lock: whoever waited for it plans after whoever had it.
+        // Read anew behind the lock: whoever waited for it plans after whoever had it.
+        if let Some(later) = self.not_before(&mut tx, round).await? {
+            return Ok(Planned::NotBefore(later));
+        }
         let now = self.context().clock.now();
         let known = tx.canary_round(round).await?;
-        let due = book.pace.due(known.tried_at, known.asked_at, known.burst_until, now);
-        if due > now || legs.is_empty() {
-            return Ok(Planned::NotBefore(due));
+        if known.tried_at.is_some_and(|at| at > now) {
+            // The clock was set back: the pace goes on from here.
+            tx.try_round(round, known.n, now).await?;
+            tx.commit().await?;
+            return Ok(Planned::NotBefore(book.pace.due(Some(now), known.asked_at, known.burst_until, now)));
         }
         let mut ledgers = BTreeMap::new();
         for leg in &legs {
             for address in &leg.addresses {
-                let planned = tx.planned_for(*address, now.minus(WINDOW + SEND_WITHIN)).await?;
+                let planned = tx.planned_for(*address, Ledger::counts_after(now)).await?;
                 let limit = if leg.role.is_relayed() { book.daily } else { usize::MAX };
                 ledgers.insert(*address, Ledger::new(limit, planned));
             }
@@ -89,6 +99,10 @@ impl Intake {
         let candidates: Vec<&Vec<AddressKey>> = legs.iter().map(|leg| &leg.addresses).collect();
         let Some(chosen) = choose(&mut ledgers, &candidates, now) else {
             tx.try_round(round, known.n, now).await?;
+            if known.asked_at > known.tried_at {
+                // Who asked still waits for it.
+                tx.ask_round(round, now.plus(Duration::from_micros(1)), None).await?;
+            }
             tx.commit().await?;
             self.context().metrics.canaries.canary_rounds_without_budget_total.inc([&Configured(round)]);
             return Ok(Planned::NoRoom);
@@ -127,6 +141,15 @@ impl Intake {
         Ok(Planned::Round(rows))
     }
 
+    /// When the next round is due, if that is later. What was tried in the future is to be looked at now.
+    async fn not_before(&self, tx: &mut Tx, round: &str) -> Result<Option<Timestamp>> {
+        let (book, now) = (&self.context().canaries, self.context().clock.now());
+        let known = tx.canary_round(round).await?;
+        let due = book.pace.due(known.tried_at, known.asked_at, known.burst_until, now);
+        let waits = due > now && known.tried_at.is_none_or(|at| at <= now);
+        Ok((waits || book.legs(round).is_empty()).then_some(due))
+    }
+
     /// Marks a canary as being sent, before anything of it leaves.
     ///
     /// # Errors
@@ -136,7 +159,8 @@ impl Intake {
         let before = tx.lock_head().await?;
         let now = self.context().clock.now();
         let row = tx.canary(route, sequence).await?;
-        let may = |row: &CanaryRow| row.facts.sending.is_none() && row.facts.state(None, now) == State::Planned;
+        let may =
+            |row: &CanaryRow| row.facts.sending.is_none() && row.facts.state(Looks::default(), now) == State::Planned;
         let Some(mut row) = row.filter(may) else { return Ok(Begun::No) };
         row.facts.join(&Facts { sending: Some(now.into()), ..Facts::default() });
         row.told = State::Sent.as_str().to_owned();
@@ -158,35 +182,39 @@ impl Intake {
         let Some(mut row) = tx.canary(route, sequence).await? else { return Ok(()) };
         let mut facts = Facts::default();
         let mut why = None;
-        let kind = match how {
+        let (kind, state) = match how {
             Handover::Accepted(id) => {
                 facts.accepted = Some(now.into());
                 row.provider_id = id.or(row.provider_id);
-                Kind::CanaryAccepted
+                (Kind::CanaryAccepted, State::Accepted)
             }
             Handover::Refused(refusal) => {
                 facts.refused = Some(refusal);
-                Kind::CanaryRefused
+                (Kind::CanaryRefused, State::Refused)
             }
             Handover::Uncertain(because) => {
                 facts.uncertain = Some(now.into());
                 why = Some(because);
-                Kind::CanaryUncertain
+                (Kind::CanaryUncertain, State::Uncertain)
             }
             Handover::NotSent(because) => {
                 facts.not_sent = Some(now.into());
                 why = Some(because);
-                Kind::CanaryNotSent
+                (Kind::CanaryNotSent, State::NotSent)
             }
         };
         let is_new = row.facts.join(&facts);
-        let state = row.facts.state(None, now);
-        row.told = state.as_str().to_owned();
-        row.is_open = state.is_open();
+        // A mailbox or a provider may have been quicker, and then it has come to more than this says: what it has come to is told by whoever
+        // found that, or by the next settling.
+        let is_so = row.facts.state(Looks::default(), now) == state;
+        if is_so {
+            row.told = state.as_str().to_owned();
+            row.is_open = state.is_open();
+        }
         tx.update_canary(&row).await?;
         let events = if is_new { vec![self.note(&row, kind, now, now, why.as_deref())] } else { Vec::new() };
         self.write_down(tx, before, events, now).await?;
-        if is_new {
+        if is_new && is_so {
             self.count(&row, state);
         }
         Ok(())

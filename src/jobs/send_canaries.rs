@@ -1,8 +1,10 @@
-//! Sends the rounds that are due. Planned on disk first, each canary marked before its conversation, and never sent again.
+//! Sends a round when it is due. Planned on disk first, each canary marked before its conversation, and never sent again.
 //!
-//! What an earlier turn planned and did not begin is sent by the next, as long as its round is young: nothing of it has left.
+//! Each round is a job of its own, so a server that hangs delays no round of others. What an earlier turn planned and did not begin is sent by
+//! the next, as long as its round is young: nothing of it has left.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -10,15 +12,12 @@ use futures_util::future::join_all;
 use super::{Done, Job, Turn, Turning};
 use crate::domain::address::Address;
 use crate::domain::bounce::{Diagnostic, EspClass, Report, RuleBook};
-use crate::domain::canary::{Refusal, State};
+use crate::domain::canary::{Refusal, SEND_WITHIN};
 use crate::domain::ids::AddressKey;
 use crate::domain::time::Timestamp;
 use crate::intake::{Begun, Handover, Intake, Planned};
 use crate::mail::{Handed, Letter, Submission};
 use crate::store::CanaryRow;
-
-/// Open canaries looked at for what an earlier turn left.
-const OPEN: i64 = 5_000;
 
 /// What a turn takes beside the conversations: some transactions. A replica that dies holds its lease for a turn's length, and what it planned
 /// must be sent by the next well before its round is over.
@@ -33,30 +32,30 @@ pub struct Post {
     /// Our own addresses.
     pub addresses: HashMap<AddressKey, Address>,
     /// How a refusal is read: like any bounce.
-    pub rules: std::sync::Arc<RuleBook>,
+    pub rules: Arc<RuleBook>,
 }
 
-/// The job.
+/// The job, for one round.
 pub struct SendCanaries {
     intake: Intake,
-    post: Post,
+    round: String,
+    post: Arc<Post>,
 }
 
 impl SendCanaries {
-    /// Sends with this post.
-    pub fn new(intake: Intake, post: Post) -> Self {
-        Self { intake, post }
+    /// Sends this round with this post.
+    pub fn new(intake: Intake, round: &str, post: Arc<Post>) -> Self {
+        Self { intake, round: round.to_owned(), post }
     }
 
     async fn send_due(&self, turn: Turn<'_>) -> anyhow::Result<Done> {
-        let mut rows = self.left_over(turn.now).await?;
+        let young = turn.now.minus(SEND_WITHIN);
+        let mut rows = self.intake.store().read().await?.canaries_not_begun(&self.round, young).await?;
         let mut without_room = 0;
-        for round in self.intake.context().canaries.rounds() {
-            match self.intake.plan_round(round).await? {
-                Planned::NotBefore(_) => {}
-                Planned::NoRoom => without_room += 1,
-                Planned::Round(planned) => rows.extend(planned),
-            }
+        match self.intake.plan_round(&self.round).await? {
+            Planned::NotBefore(_) => {}
+            Planned::NoRoom => without_room += 1,
+            Planned::Round(planned) => rows.extend(planned),
         }
         // What is not begun when the daemon stops is sent by whoever comes next.
         let sending = rows.iter().filter(|_| !turn.stop.is_cancelled()).map(|row| self.send(row));
@@ -65,13 +64,6 @@ impl SendCanaries {
             sent += u64::from(done?);
         }
         Ok(Done { counts: vec![("sent", sent), ("without_room", without_room)], more: false })
-    }
-
-    /// What was planned and not begun.
-    async fn left_over(&self, now: Timestamp) -> anyhow::Result<Vec<CanaryRow>> {
-        let mut rows = self.intake.store().read().await?.open_canaries(OPEN).await?;
-        rows.retain(|row| row.facts.state(None, now) == State::Planned);
-        Ok(rows)
     }
 
     /// Sends one canary; false when somebody else has begun it, or its route is configured no more.
@@ -88,12 +80,12 @@ impl SendCanaries {
             written_at: context.clock.now(),
         };
         let handed = submission.send(&letter).await;
-        let handover = self.read(handed, from, to, context.clock.now());
+        let handover = self.read(handed, submission.envelope_from(), to, context.clock.now());
         self.intake.canary_was_handed_over(row.route_key, row.sequence, handover).await?;
         Ok(true)
     }
 
-    fn read(&self, handed: Handed, from: &Address, to: &Address, now: Timestamp) -> Handover {
+    fn read(&self, handed: Handed, mail_from: &Address, to: &Address, now: Timestamp) -> Handover {
         match handed {
             Handed::Accepted { provider_id, .. } => Handover::Accepted(provider_id),
             Handed::Uncertain { because } => Handover::Uncertain(because),
@@ -101,11 +93,11 @@ impl SendCanaries {
             Handed::Refused { code, status, text, transient } => {
                 let report = Report {
                     recipient: Some(to),
-                    mail_from: Some(from),
+                    mail_from: Some(mail_from),
                     text: Some(&text),
                     status: status.as_deref(),
                     code: Some(code),
-                    class: if transient { EspClass::Soft } else { EspClass::Undetermined },
+                    class: if transient { EspClass::Soft } else { EspClass::Hard },
                     class_rule: if transient { "smtp.transient" } else { "smtp.permanent" },
                 };
                 let (reading, said) = (self.post.rules.read(&report), Diagnostic::of(&report));
@@ -128,14 +120,19 @@ impl Job for SendCanaries {
         "send_canaries"
     }
 
+    fn about(&self) -> Option<&str> {
+        Some(&self.round)
+    }
+
     /// How late a round may begin.
     fn period(&self) -> Duration {
         Duration::from_secs(5)
     }
 
     fn lease(&self) -> Option<Duration> {
-        let longest = self.post.submissions.values().map(Submission::longest).max();
-        Some(longest.unwrap_or_default() + BESIDE)
+        let legs = self.intake.context().canaries.legs(&self.round);
+        let submissions = legs.iter().filter_map(|leg| self.post.submissions.get(&leg.submission));
+        Some(submissions.map(Submission::longest).max().unwrap_or_default() + BESIDE)
     }
 
     fn turn<'a>(&'a self, turn: Turn<'a>) -> Turning<'a> {

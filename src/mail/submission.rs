@@ -100,6 +100,11 @@ impl Submission {
         })
     }
 
+    /// As whom it sends.
+    pub fn envelope_from(&self) -> &Address {
+        &self.envelope_from
+    }
+
     /// The longest that [`Submission::send`] takes.
     pub fn longest(&self) -> Duration {
         self.deadline + LEAVE

@@ -1,9 +1,12 @@
 //! Canaries: what was planned, and what is known of each. Their rounds stand in `canary_rounds`.
 
+use std::collections::BTreeMap;
+
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
+use super::mailboxes::MailboxRow;
 use super::{Result, StoreError, Tx, on};
-use crate::domain::canary::{Facts, Role, RouteKey};
+use crate::domain::canary::{Facts, Looks, Role, RouteKey};
 use crate::domain::ids::{AddressKey, Esp, StreamName, TeamId};
 use crate::domain::time::Timestamp;
 
@@ -46,27 +49,51 @@ pub struct CanaryRow {
     pub is_open: bool,
 }
 
+impl CanaryRow {
+    /// How far its mailbox is known. An address that does not exist has none: only the provider can tell what became of it.
+    pub fn looks(&self, mailboxes: &BTreeMap<String, MailboxRow>, now: Timestamp) -> Looks {
+        match &self.mailbox {
+            Some(name) => mailboxes.get(name).map(MailboxRow::looks).unwrap_or_default(),
+            None if self.facts.delivered.is_some() => Looks { read_at: Some(now), ..Looks::default() },
+            None => Looks { failed_at: Some(now), ..Looks::default() },
+        }
+    }
+}
+
 pub(super) const PUT: &str = "INSERT INTO canaries (route_key, sequence, route, round, round_n, role, team, stream, esp, submission, \
      mailbox, address_key, planned_at, facts, told, is_open) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 pub(super) const UPDATE: &str = "UPDATE canaries SET provider_id = $3, facts = $4, told = $5, is_open = $6 WHERE route_key = $1 AND \
      sequence = $2";
-pub(super) const ONE: &str = "SELECT route_key, sequence, route, round, round_n, role, team, stream, esp, submission, mailbox, \
-     address_key, planned_at, provider_id, facts, told, is_open FROM canaries WHERE route_key = $1 AND sequence = $2";
-pub(super) const OF_ROUND: &str = "SELECT route_key, sequence, route, round, round_n, role, team, stream, esp, submission, mailbox, \
-     address_key, planned_at, provider_id, facts, told, is_open FROM canaries WHERE round = $1 AND round_n = $2 ORDER BY route_key, sequence";
-pub(super) const LAST_OF_ROUTE: &str = "SELECT route_key, sequence, route, round, round_n, role, team, stream, esp, submission, mailbox, \
-     address_key, planned_at, provider_id, facts, told, is_open FROM canaries WHERE route_key = $1 ORDER BY sequence DESC LIMIT $2";
-pub(super) const OPEN: &str = "SELECT route_key, sequence, route, round, round_n, role, team, stream, esp, submission, mailbox, \
-     address_key, planned_at, provider_id, facts, told, is_open FROM canaries WHERE is_open = 1 ORDER BY planned_at, route_key LIMIT $1";
-pub(super) const BY_PROVIDER_ID: &str = "SELECT route_key, sequence, route, round, round_n, role, team, stream, esp, submission, mailbox, \
-     address_key, planned_at, provider_id, facts, told, is_open FROM canaries WHERE provider_id = $1 AND address_key = $2 LIMIT 1";
-pub(super) const OF_ADDRESS: &str = "SELECT route_key, sequence, route, round, round_n, role, team, stream, esp, submission, mailbox, \
-     address_key, planned_at, provider_id, facts, told, is_open FROM canaries WHERE address_key = $1 AND planned_at > $2 AND \
-     planned_at <= $3 ORDER BY planned_at DESC LIMIT 200";
+/// What [`read`] reads, from `canaries`.
+macro_rules! select {
+    ($which:literal) => {
+        concat!(
+            "SELECT route_key, sequence, route, round, round_n, role, team, stream, esp, submission, mailbox, address_key, planned_at, ",
+            "provider_id, facts, told, is_open FROM canaries ",
+            $which
+        )
+    };
+}
+
+pub(super) const ONE: &str = select!("WHERE route_key = $1 AND sequence = $2");
+pub(super) const OF_ROUNDS: &str =
+    select!("WHERE round = $1 AND round_n > $2 ORDER BY round_n DESC, route_key, sequence");
+pub(super) const LAST_OF_ROUTE: &str = select!("WHERE route_key = $1 ORDER BY sequence DESC LIMIT $2");
+pub(super) const OPEN: &str = select!(
+    "WHERE is_open = 1 AND (told <> 'unknown' OR planned_at < $1) ORDER BY planned_at, route_key, sequence LIMIT $2"
+);
+pub(super) const UNKNOWN_OF_MAILBOX: &str = select!(
+    "WHERE is_open = 1 AND told = 'unknown' AND mailbox = $1 AND planned_at >= $2 AND planned_at < $3 ORDER BY planned_at, route_key, \
+     sequence LIMIT $4"
+);
+pub(super) const NOT_BEGUN: &str = select!(
+    "WHERE is_open = 1 AND told = 'planned' AND round = $1 AND planned_at > $2 ORDER BY planned_at, route_key, sequence"
+);
+pub(super) const BY_PROVIDER_ID: &str = select!("WHERE provider_id = $1 AND address_key = $2 LIMIT 1");
+pub(super) const OF_ADDRESS: &str =
+    select!("WHERE address_key = $1 AND planned_at > $2 AND planned_at <= $3 ORDER BY planned_at DESC LIMIT 200");
 pub(super) const PLANNED_FOR: &str =
     "SELECT planned_at FROM canaries WHERE address_key = $1 AND planned_at > $2 ORDER BY planned_at";
-pub(super) const TOLD_SINCE: &str =
-    "SELECT route, told, COUNT(*) FROM canaries WHERE planned_at > $1 GROUP BY route, told ORDER BY route, told";
 
 impl Tx {
     /// Writes a planned canary down.
@@ -106,12 +133,12 @@ impl Tx {
         })
     }
 
-    /// The canaries of one round.
+    /// The canaries of a round from behind its `n`-th time on, the newest first.
     ///
     /// # Errors
     /// When the store fails or a row is corrupt.
-    pub async fn canaries_of_round(&mut self, round: &str, n: i64) -> Result<Vec<CanaryRow>> {
-        on!(self, c => sqlx::query(OF_ROUND).bind(round).bind(n).fetch_all(c).await?.iter().map(read).collect())
+    pub async fn canaries_of_rounds_after(&mut self, round: &str, n: i64) -> Result<Vec<CanaryRow>> {
+        on!(self, c => sqlx::query(OF_ROUNDS).bind(round).bind(n).fetch_all(c).await?.iter().map(read).collect())
     }
 
     /// The last canaries of a route, the newest first.
@@ -124,12 +151,38 @@ impl Tx {
         })
     }
 
-    /// Canaries whose state time alone may change, the oldest first.
+    /// Canaries whose state time alone may change, the oldest first. Of those that are told to be unknown only what was planned before
+    /// `forget`: they wait for their mailbox, see [`Self::unknown_canaries`].
     ///
     /// # Errors
     /// When the store fails or a row is corrupt.
-    pub async fn open_canaries(&mut self, limit: i64) -> Result<Vec<CanaryRow>> {
-        on!(self, c => sqlx::query(OPEN).bind(limit).fetch_all(c).await?.iter().map(read).collect())
+    pub async fn open_canaries(&mut self, forget: Timestamp, limit: i64) -> Result<Vec<CanaryRow>> {
+        on!(self, c => sqlx::query(OPEN).bind(forget.micros()).bind(limit).fetch_all(c).await?.iter().map(read).collect())
+    }
+
+    /// Open canaries that are told to be unknown, of a mailbox, planned from `from` on and before `until`.
+    ///
+    /// # Errors
+    /// When the store fails or a row is corrupt.
+    pub async fn unknown_canaries(
+        &mut self,
+        mailbox: &str,
+        from: Timestamp,
+        until: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<CanaryRow>> {
+        on!(self, c => {
+            let rows = sqlx::query(UNKNOWN_OF_MAILBOX).bind(mailbox).bind(from.micros()).bind(until.micros()).bind(limit);
+            rows.fetch_all(c).await?.iter().map(read).collect()
+        })
+    }
+
+    /// Canaries of a round that were planned after `after` and that nobody has begun.
+    ///
+    /// # Errors
+    /// When the store fails or a row is corrupt.
+    pub async fn canaries_not_begun(&mut self, round: &str, after: Timestamp) -> Result<Vec<CanaryRow>> {
+        on!(self, c => sqlx::query(NOT_BEGUN).bind(round).bind(after.micros()).fetch_all(c).await?.iter().map(read).collect())
     }
 
     /// The canary to an address that a provider knows by this id.
@@ -167,14 +220,6 @@ impl Tx {
         let at: Vec<i64> = on!(self, c => sqlx::query_scalar(PLANNED_FOR)
             .bind(address.0.to_vec()).bind(after.micros()).fetch_all(c).await)?;
         Ok(at.into_iter().map(Timestamp::from_micros).collect())
-    }
-
-    /// How many canaries that were planned after `after` the log knows in which state, by route.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn canary_counts(&mut self, after: Timestamp) -> Result<Vec<(String, String, i64)>> {
-        Ok(on!(self, c => sqlx::query_as(TOLD_SINCE).bind(after.micros()).fetch_all(c).await)?)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Result, StoreError, Tx, on};
-use crate::domain::canary::{Delays, RouteKey};
+use crate::domain::canary::{Delays, Looks, RouteKey};
 use crate::domain::time::Timestamp;
 
 /// A mailbox, as far as it was read.
@@ -19,6 +19,14 @@ pub struct MailboxRow {
     pub tried_at: Timestamp,
     /// Why the last look failed. No address, no secret.
     pub error: Option<String>,
+}
+
+impl MailboxRow {
+    /// How far what lies in it is known.
+    pub fn looks(&self) -> Looks {
+        let failed_at = self.error.is_some().then_some(self.tried_at);
+        Looks { read_from: None, read_at: self.read_at, failed_at }
+    }
 }
 
 /// What a route has learned.

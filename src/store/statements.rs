@@ -41,7 +41,7 @@ macro_rules! statements {
 /// [`VACUUMS`] stand apart, a list themselves.
 pub const STATEMENTS: &[Statement] = statements! {
     one canaries [
-        PUT, UPDATE, ONE, OF_ROUND, LAST_OF_ROUTE, OPEN, BY_PROVIDER_ID, OF_ADDRESS, PLANNED_FOR, TOLD_SINCE,
+        PUT, UPDATE, ONE, OF_ROUNDS, LAST_OF_ROUTE, OPEN, UNKNOWN_OF_MAILBOX, NOT_BEGUN, BY_PROVIDER_ID, OF_ADDRESS, PLANNED_FOR,
     ]
     one canary_rounds [NEXT_SEQUENCE, ROUND, TRY_ROUND, ASK_ROUND]
     one cells [SUM, SENDERS, COUNT]

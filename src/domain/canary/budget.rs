@@ -32,11 +32,15 @@ impl Ledger {
         Self { limit, planned }
     }
 
-    /// How many more may be planned now. What lies in the future (a clock was set back) counts too. A plan is sent up to [`SEND_WITHIN`] later,
-    /// so the window is longer by that.
+    /// What was planned after this counts at `now`. A plan is sent up to [`SEND_WITHIN`] later, so it is more than 24 hours ago.
+    pub fn counts_after(now: Timestamp) -> Timestamp {
+        now.minus(WINDOW + SEND_WITHIN)
+    }
+
+    /// How many more may be planned now. What lies in the future (a clock was set back) counts too.
     pub fn room(&self, now: Timestamp) -> usize {
-        let counts_from = now.minus(WINDOW + SEND_WITHIN);
-        let counted = self.planned.len() - self.planned.partition_point(|at| *at <= counts_from);
+        let after = Self::counts_after(now);
+        let counted = self.planned.len() - self.planned.partition_point(|at| *at <= after);
         self.limit.saturating_sub(counted)
     }
 

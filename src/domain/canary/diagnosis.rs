@@ -7,9 +7,12 @@
 //! | not | arrived | not | the stream's own sending: its authentication, or its account |
 //! | not | not | arrived | the relay; or the team, when the control is of the same team |
 //! | not | not | not | the provider, or the mailboxes |
+//!
+//! A refusal counts as "not" when it is for good. What the provider itself would not pass on tells nothing of the relay: nobody asked it.
 
 use serde::Serialize;
 
+use super::facts::Refusal;
 use super::route::Role;
 use super::state::State;
 use crate::domain::bounce::says_gone;
@@ -21,8 +24,8 @@ pub struct Sight {
     pub role: Role,
     /// What has become of its canary.
     pub state: State,
-    /// The rule that read its refusal.
-    pub rule: Option<String>,
+    /// How it was refused.
+    pub refusal: Option<Refusal>,
 }
 
 /// The part that is broken.
@@ -33,6 +36,10 @@ pub enum Part {
     Nothing,
     /// The relay refuses or drops this stream and no other: not registered, or its team is not taken any more.
     StreamAtRelay,
+    /// The relay says that the canary's own address does not exist, and takes the control.
+    Address,
+    /// The provider would not pass the canary on: the relay was not asked.
+    RefusedByProvider,
     /// The stream's mail does not arrive without a relay either: its authentication, or its account with the provider.
     Stream,
     /// The relay takes nobody's mail.
@@ -78,6 +85,8 @@ impl Part {
         match self {
             Self::Nothing => "nothing",
             Self::StreamAtRelay => "stream_at_relay",
+            Self::Address => "address",
+            Self::RefusedByProvider => "refused_by_provider",
             Self::Stream => "stream",
             Self::Relay => "relay",
             Self::RelayOrTeam => "relay_or_team",
@@ -95,6 +104,14 @@ impl Part {
             Self::StreamAtRelay => {
                 "the relay forwards the control and the provider delivers, but mail of this stream does not come through: look at its \
                  registration with Apple, and at its team"
+            }
+            Self::Address => {
+                "the relay forwards the control and says that the address of the canary does not exist: look at that address in its Apple \
+                 Account, and at its team"
+            }
+            Self::RefusedByProvider => {
+                "the provider itself refused the canary, so nobody asked the relay: take its address off the provider's suppression list, and \
+                 look at the account"
             }
             Self::Stream => {
                 "the relay forwards the control, but mail of this stream arrives nowhere: look at its DKIM and SPF, and at its account \
@@ -117,10 +134,12 @@ impl Part {
 
 /// Names the broken part. `other_team`: whether the control is of another developer team.
 ///
-/// A leg of which nothing is known yet may have gone either way: only what would be said in every case is said.
+/// Where mail of the stream does not arrive, a leg of which nothing is known yet may have gone either way: only what would be said in every
+/// case is said. Where it arrives, only a leg that surely failed is told of.
 pub fn diagnose(legs: &[Sight], other_team: bool) -> Diagnosis {
     let ways = |role| good(legs, role).map_or(vec![true, false], |good| vec![good]);
     let broken = match good(legs, Role::Production) {
+        None if of(legs, Role::Production).any(by_provider) => Part::RefusedByProvider,
         None => Part::Unknown,
         Some(true) if good(legs, Role::Control) == Some(false) => Part::Control,
         Some(true) if good(legs, Role::Plain) == Some(false) => Part::Plain,
@@ -130,7 +149,13 @@ pub fn diagnose(legs: &[Sight], other_team: bool) -> Diagnosis {
             let pairs = controls.iter().flat_map(|control| plains.iter().map(move |plain| (*control, *plain)));
             let mut parts: Vec<Part> = pairs.map(|(control, plain)| part(control, plain, other_team)).collect();
             parts.dedup();
-            if let [only] = parts[..] { only } else { Part::Unknown }
+            match parts[..] {
+                [Part::StreamAtRelay] if of(legs, Role::Production).filter(|leg| failed(leg)).all(is_gone) => {
+                    Part::Address
+                }
+                [only] => only,
+                _ => Part::Unknown,
+            }
         }
     };
     Diagnosis { broken, negative: negative(legs) }
@@ -147,25 +172,44 @@ fn part(control: bool, plain: bool, other_team: bool) -> Part {
     }
 }
 
-/// Whether the legs of a role arrived: all of them; not, when one surely did not; `None` when that is not known.
+fn of(legs: &[Sight], role: Role) -> impl Iterator<Item = &Sight> {
+    legs.iter().filter(move |leg| leg.role == role)
+}
+
+/// Whether the legs of a role arrived: not, when one surely did not; yes, when all did; `None` when that is not known.
 fn good(legs: &[Sight], role: Role) -> Option<bool> {
-    let mut arrived = None;
-    for leg in legs.iter().filter(|leg| leg.role == role) {
-        match leg.state {
-            State::Arrived(_) | State::Late(_) => arrived = arrived.or(Some(true)),
-            State::Refused | State::Lost | State::DeliveredNeverArrived => return Some(false),
-            _ => return None,
-        }
+    if of(legs, role).any(failed) {
+        return Some(false);
     }
-    arrived
+    let arrived = |leg: &Sight| matches!(leg.state, State::Arrived(_) | State::Late(_));
+    (of(legs, role).next().is_some() && of(legs, role).all(arrived)).then_some(true)
+}
+
+/// Whether it surely did not come through, and for a reason behind the provider.
+fn failed(leg: &Sight) -> bool {
+    match leg.state {
+        State::Refused => {
+            leg.refusal.as_ref().is_some_and(|refusal| refusal.is_for_good() && !refusal.is_of_provider())
+        }
+        State::Lost | State::DeliveredNeverArrived => true,
+        _ => false,
+    }
+}
+
+fn by_provider(leg: &Sight) -> bool {
+    leg.state == State::Refused && leg.refusal.as_ref().is_some_and(|r| r.is_for_good() && r.is_of_provider())
+}
+
+/// Whether it was told that its address does not exist.
+fn is_gone(leg: &Sight) -> bool {
+    leg.state == State::Refused && leg.refusal.as_ref().is_some_and(|refusal| says_gone(&refusal.rule))
 }
 
 fn negative(legs: &[Sight]) -> Negative {
-    let Some(leg) = legs.iter().find(|leg| leg.role == Role::Negative) else { return Negative::Unknown };
-    match (leg.state, leg.rule.as_deref()) {
-        (State::Refused, Some(rule)) if says_gone(rule) => Negative::Refused,
-        (State::Refused, _) => Negative::RefusedOtherwise,
-        (State::DeliveredNeverArrived, _) => Negative::Accepted,
+    match of(legs, Role::Negative).next() {
+        Some(leg) if is_gone(leg) => Negative::Refused,
+        Some(leg) if leg.state == State::Refused && failed(leg) => Negative::RefusedOtherwise,
+        Some(leg) if leg.state == State::DeliveredNeverArrived => Negative::Accepted,
         _ => Negative::Unknown,
     }
 }
@@ -174,17 +218,34 @@ fn negative(legs: &[Sight]) -> Negative {
 mod tests {
     use super::*;
     use crate::domain::canary::Folder;
+    use crate::domain::event::{Kind, Scope};
+    use crate::domain::time::Timestamp;
 
     const GOOD: State = State::Arrived(Folder::Inbox);
 
+    fn refused(rule: &str, kind: Kind, scope: Scope) -> Option<Refusal> {
+        let at = Timestamp::from_secs(1_800_000_000).into();
+        Some(Refusal { at, rule: rule.to_owned(), kind, scope, code: None, status: None, text: None })
+    }
+
+    /// A refusal is one of an unregistered sender.
     fn sight(role: Role, state: State) -> Sight {
-        Sight { role, state, rule: None }
+        let refusal = refused("apple.unauthorized_sender", Kind::HardBounce, Scope::Sender);
+        Sight { role, state, refusal: refusal.filter(|_| state == State::Refused) }
+    }
+
+    fn legs(states: [State; 3]) -> Vec<Sight> {
+        let roles = [Role::Production, Role::Control, Role::Plain];
+        roles.into_iter().zip(states).map(|(role, state)| sight(role, state)).collect()
     }
 
     fn round(states: [State; 3], other_team: bool) -> Part {
-        let roles = [Role::Production, Role::Control, Role::Plain];
-        let legs: Vec<Sight> = roles.into_iter().zip(states).map(|(role, state)| sight(role, state)).collect();
-        diagnose(&legs, other_team).broken
+        diagnose(&legs(states), other_team).broken
+    }
+
+    fn gone() -> Option<Refusal> {
+        let rule = crate::domain::bounce::RuleBook::built_in_names().find(|rule| says_gone(rule)).unwrap();
+        refused(rule, Kind::HardBounce, Scope::Recipient)
     }
 
     #[test]
@@ -223,14 +284,50 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_exist_must_be_refused_for_that() {
-        let negative = |state, rule: Option<&str>| {
-            let rule = rule.map(str::to_owned);
-            diagnose(&[Sight { role: Role::Negative, state, rule }], true).negative
+    fn who_refused_and_why_decides_what_a_refusal_tells() {
+        let part = |role: Role, refusal: Option<Refusal>| {
+            let mut legs = legs([GOOD, GOOD, GOOD]);
+            let leg = legs.iter_mut().find(|leg| leg.role == role).unwrap();
+            (leg.state, leg.refusal) = (State::Refused, refusal);
+            diagnose(&legs, true).broken
         };
-        let gone = crate::domain::bounce::RuleBook::built_in_names().find(|rule| says_gone(rule)).unwrap();
-        assert_eq!(negative(State::Refused, Some(gone)), Negative::Refused);
-        assert_eq!(negative(State::Refused, Some("apple.unauthorized_sender")), Negative::RefusedOtherwise);
+        let greylisted = refused("smtp.transient", Kind::SoftBounce, Scope::Ambiguous);
+        let throttled = refused("ses.throttled", Kind::SoftBounce, Scope::Esp);
+        let listed = refused("ses.on_account_suppression_list", Kind::HardBounce, Scope::Esp);
+        let full = refused("over_quota", Kind::SoftBounce, Scope::Recipient);
+        for (refusal, production) in [
+            (greylisted, Part::Unknown),
+            (full, Part::Unknown),
+            (throttled, Part::Unknown),
+            (listed, Part::RefusedByProvider),
+        ] {
+            assert_eq!(part(Role::Production, refusal.clone()), production, "{refusal:?}");
+            assert_eq!(part(Role::Control, refusal.clone()), Part::Nothing, "{refusal:?}");
+        }
+        assert_eq!(part(Role::Production, gone()), Part::Address);
+        assert_eq!(part(Role::Control, gone()), Part::Control);
+        let mut all_gone = legs([State::Refused, State::Refused, GOOD]);
+        all_gone.iter_mut().take(2).for_each(|leg| leg.refusal = gone());
+        assert_eq!(diagnose(&all_gone, true).broken, Part::Relay, "the relay denies whom it knows");
+    }
+
+    #[test]
+    fn one_of_several_legs_that_surely_failed_is_enough_wherever_it_stands() {
+        let (lost, open) = (sight(Role::Control, State::Lost), sight(Role::Control, State::Accepted));
+        for controls in [[lost.clone(), open.clone()], [open, lost]] {
+            let legs = [&legs([GOOD, GOOD, GOOD])[..1], &controls].concat();
+            assert_eq!(diagnose(&legs, true).broken, Part::Control);
+        }
+    }
+
+    #[test]
+    fn who_does_not_exist_must_be_refused_for_that() {
+        let negative = |state, refusal| diagnose(&[Sight { role: Role::Negative, state, refusal }], true).negative;
+        assert_eq!(negative(State::Refused, gone()), Negative::Refused);
+        let unauthorized = refused("apple.unauthorized_sender", Kind::HardBounce, Scope::Sender);
+        assert_eq!(negative(State::Refused, unauthorized), Negative::RefusedOtherwise);
+        let listed = refused("ses.on_account_suppression_list", Kind::HardBounce, Scope::Esp);
+        assert_eq!(negative(State::Refused, listed), Negative::Unknown, "the relay was not asked");
         assert_eq!(negative(State::DeliveredNeverArrived, None), Negative::Accepted);
         assert_eq!(negative(State::Accepted, None), Negative::Unknown);
     }

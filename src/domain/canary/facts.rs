@@ -26,16 +26,16 @@ impl Instant {
     }
 }
 
-/// Where a canary was found.
+/// Where a canary was found. In the order in which one is believed: what somebody fetched out of the spam was spam.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Folder {
-    /// Where a person would see it.
-    Inbox,
-    /// In another folder, put there by a rule of the mailbox.
-    Other,
     /// Among the spam.
     Spam,
+    /// In another folder, put there by a rule of the mailbox.
+    Other,
+    /// Where a person would see it.
+    Inbox,
 }
 
 impl Folder {
@@ -75,6 +75,18 @@ pub struct Refusal {
     pub status: Option<String>,
     /// The words, without any address.
     pub text: Option<String>,
+}
+
+impl Refusal {
+    /// Whether it is more than a delay: what was refused for now may come through a moment later.
+    pub fn is_for_good(&self) -> bool {
+        self.kind == Kind::HardBounce
+    }
+
+    /// Whether the provider itself would not pass it on, as with an address on its suppression list: nobody behind it was asked.
+    pub fn is_of_provider(&self) -> bool {
+        self.scope == Scope::Esp
+    }
 }
 
 /// All that is known of one canary.

@@ -18,5 +18,5 @@ pub use diagnosis::{Diagnosis, Negative, Part, Sight, diagnose};
 pub use facts::{Arrival, Facts, Folder, Instant, Refusal};
 pub use pace::{Load, Pace};
 pub use route::{Role, Route};
-pub use state::State;
+pub use state::{Looks, State};
 pub use token::{NotAToken, RouteKey, Token};

@@ -1,7 +1,7 @@
 //! What has become of a canary, computed from its facts, the time, and how far its mailbox was read.
 //!
 //! Two rules stand above all: what is in the mailbox has arrived, whatever a server said of it; and what is not there is lost only when the
-//! mailbox was read after its time was up. A mailbox that cannot be read makes it unknown.
+//! mailbox was read after its time was up, and nothing of it was left out since it was sent. A mailbox that cannot be read makes it unknown.
 
 use std::time::Duration;
 
@@ -10,6 +10,20 @@ use serde::Serialize;
 use super::budget::SEND_WITHIN;
 use super::facts::{Facts, Folder};
 use crate::domain::time::Timestamp;
+
+/// For how long after its time a canary waits for the next look into its mailbox, before nobody seems to look: twice the longest poll.
+const LOOKED_WITHIN: Duration = Duration::from_secs(2 * 3_600);
+
+/// How far the mailbox behind a canary is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// From when on nothing that came was missed; `None`: ever since there is something to look for.
+    pub read_from: Option<Timestamp>,
+    /// When the last look began that saw all of it.
+    pub read_at: Option<Timestamp>,
+    /// When the last look began, if it failed.
+    pub failed_at: Option<Timestamp>,
+}
 
 /// What has become of a canary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -58,14 +72,6 @@ impl State {
         }
     }
 
-    /// The folder it was found in.
-    pub fn folder(self) -> Option<Folder> {
-        match self {
-            Self::Arrived(folder) | Self::Late(folder) => Some(folder),
-            _ => None,
-        }
-    }
-
     /// Whether time alone may still change it.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Planned | Self::Sent | Self::Accepted | Self::Unknown)
@@ -84,8 +90,8 @@ impl Facts {
         Some(self.arrived?.at.at().since(self.sending?.at()))
     }
 
-    /// What has become of it at `now`, its mailbox having been read whole from `read_at` on (`None`: never, or it has none).
-    pub fn state(&self, read_at: Option<Timestamp>, now: Timestamp) -> State {
+    /// What has become of it at `now`, as far as its mailbox is known.
+    pub fn state(&self, looks: Looks, now: Timestamp) -> State {
         let may_be_sent = self.planned.is_some_and(|at| now <= at.at().plus(SEND_WITHIN));
         let is_overdue = |now: Timestamp| self.deadline().is_some_and(|deadline| deadline < now);
         // What was never begun cannot arrive: whoever shows its token has it from elsewhere.
@@ -104,10 +110,16 @@ impl Facts {
             State::Refused
         } else if was_taken && !is_overdue(now) {
             State::Accepted
-        } else if was_taken && !read_at.is_some_and(is_overdue) {
-            State::Unknown
+        } else if was_taken && looks.read_at.is_some_and(is_overdue) {
+            match self.delivered {
+                _ if looks.read_from.is_some_and(|from| from > sending.at()) => State::Unknown,
+                Some(_) => State::DeliveredNeverArrived,
+                None => State::Lost,
+            }
         } else if was_taken {
-            if self.delivered.is_some() { State::DeliveredNeverArrived } else { State::Lost }
+            let nobody_looks = self.deadline().is_some_and(|deadline| deadline.plus(LOOKED_WITHIN) < now);
+            let failed = looks.failed_at.is_some_and(is_overdue);
+            if failed || nobody_looks { State::Unknown } else { State::Accepted }
         } else if self.uncertain.is_some() {
             State::Uncertain
         } else if self.not_sent.is_some() {
@@ -167,15 +179,16 @@ mod tests {
             (Facts { uncertain: on(1), ..begun() }, Some(5_000), 5_000, State::Uncertain),
             (Facts { uncertain: on(1), ..taken.clone() }, None, 5, State::Accepted),
             (taken.clone(), Some(890), 900, State::Accepted),
-            (taken.clone(), Some(900), 901, State::Unknown),
-            (taken.clone(), None, 5_000, State::Unknown),
+            (taken.clone(), Some(900), 901, State::Accepted),
+            (taken.clone(), Some(900), 900 + 7_201, State::Unknown),
+            (taken.clone(), None, 900 + 7_201, State::Unknown),
             (taken.clone(), Some(901), 901, State::Lost),
             (delivered.clone(), Some(901), 901, State::DeliveredNeverArrived),
-            (delivered.clone(), Some(890), 5_000, State::Unknown),
+            (delivered.clone(), Some(890), 9_000, State::Unknown),
             (Facts { refused: refused(3, "x"), ..delivered.clone() }, None, 5, State::Refused),
             (Facts { arrived: arrived(900, Folder::Inbox), ..taken.clone() }, None, 950, State::Arrived(Folder::Inbox)),
             (Facts { arrived: arrived(9, Folder::Spam), ..begun() }, None, 10, State::Arrived(Folder::Spam)),
-            (Facts { arrived: arrived(901, Folder::Inbox), ..taken }, None, 950, State::Late(Folder::Inbox)),
+            (Facts { arrived: arrived(901, Folder::Inbox), ..taken.clone() }, None, 950, State::Late(Folder::Inbox)),
             (
                 Facts { arrived: arrived(9, Folder::Inbox), refused: refused(3, "x"), ..begun() },
                 None,
@@ -183,8 +196,30 @@ mod tests {
                 State::Arrived(Folder::Inbox),
             ),
         ] {
-            assert_eq!(facts.state(read_at.map(at), at(now)), want, "{facts:?} at {now}, read at {read_at:?}");
+            let looks = Looks { read_at: read_at.map(at), ..Looks::default() };
+            assert_eq!(facts.state(looks, at(now)), want, "{facts:?} at {now}, read at {read_at:?}");
         }
+    }
+
+    #[test]
+    fn it_is_lost_only_where_nobody_can_have_missed_it() {
+        let taken = Facts { accepted: on(1), ..begun() };
+        let state = |read_from: Option<i64>, read_at: Option<i64>, failed_at: Option<i64>| {
+            let looks = Looks { read_from: read_from.map(at), read_at: read_at.map(at), failed_at: failed_at.map(at) };
+            taken.state(looks, at(1_000))
+        };
+        assert_eq!(state(None, Some(950), None), State::Lost);
+        assert_eq!(state(Some(0), Some(950), Some(960)), State::Lost, "a look that failed later takes nothing back");
+        assert_eq!(state(Some(1), Some(950), None), State::Unknown, "it may lie where no look reached");
+        assert_eq!(state(None, Some(800), Some(900)), State::Accepted, "the next look will tell");
+        assert_eq!(state(None, Some(800), Some(901)), State::Unknown, "the next look failed");
+    }
+
+    #[test]
+    fn spam_that_somebody_moves_into_the_inbox_stays_spam() {
+        let mut facts = Facts { arrived: arrived(9, Folder::Spam), ..begun() };
+        assert!(!facts.join(&Facts { arrived: arrived(9, Folder::Inbox), ..Facts::default() }));
+        assert_eq!(facts.state(Looks::default(), at(10)), State::Arrived(Folder::Spam));
     }
 
     fn any_fact() -> impl Strategy<Value = Facts> {
@@ -207,7 +242,7 @@ mod tests {
         fn order_and_repetition_of_facts_do_not_matter(
             facts in prop::collection::vec(any_fact(), 0..12),
             seed in prop::collection::vec(any::<prop::sample::Index>(), 0..24),
-            read_at in prop::option::of(0..3_000_i64),
+            read in prop::option::of((0..60_i64, 0..3_000_i64)),
             now in 0..3_000_i64,
         ) {
             let joined = |facts: &[Facts]| facts.iter().fold(Facts::default(), |mut all, fact| { all.join(fact); all });
@@ -218,8 +253,9 @@ mod tests {
             }
             let other = joined(&shuffled);
             prop_assert_eq!(&straight, &other);
-            let read_at = read_at.map(at);
-            prop_assert_eq!(straight.state(read_at, at(now)), other.state(read_at, at(now)));
+            let (read_from, read_at) = read.map(|(from, until)| (at(from), at(until))).unzip();
+            let looks = Looks { read_from, read_at, failed_at: None };
+            prop_assert_eq!(straight.state(looks, at(now)), other.state(looks, at(now)));
             let again = serde_json::from_str::<Facts>(&serde_json::to_string(&straight).unwrap()).unwrap();
             prop_assert_eq!(again, straight);
         }
@@ -228,7 +264,7 @@ mod tests {
         fn a_mailbox_that_is_not_read_loses_nothing(facts in prop::collection::vec(any_fact(), 0..12), now in 0..9_000_i64) {
             let mut all = Facts::default();
             facts.iter().for_each(|fact| { all.join(fact); });
-            let state = all.state(None, at(now));
+            let state = all.state(Looks::default(), at(now));
             prop_assert!(!matches!(state, State::Lost | State::DeliveredNeverArrived), "{:?}", state);
         }
     }

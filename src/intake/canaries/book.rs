@@ -53,11 +53,11 @@ impl CanaryBook {
         self.own.contains(&address)
     }
 
-    /// Whether the control of a round is of another developer team than its production stream.
+    /// Whether every control of a round is of another developer team than its production streams.
     pub fn has_other_team(&self, round: &str) -> bool {
         use crate::domain::canary::Role::{Control, Production};
         let legs = self.legs(round);
-        let team = |role| legs.iter().find(|leg| leg.role == role).map(|leg| &leg.team);
-        team(Control).is_some() && team(Control) != team(Production)
+        let teams = |role| legs.iter().filter(move |leg| leg.role == role).map(|leg| &leg.team);
+        teams(Control).next().is_some() && teams(Control).all(|team| teams(Production).all(|ours| ours != team))
     }
 }

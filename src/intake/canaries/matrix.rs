@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::domain::canary::{
-    Diagnosis, ENOUGH, Ledger, Negative, Part, Refusal, Role, Route, SEND_WITHIN, Sight, WINDOW, diagnose,
-};
+use crate::domain::canary::{Diagnosis, ENOUGH, Ledger, Negative, Part, Refusal, Role, Route, Sight, choose, diagnose};
 use crate::domain::event::Kind;
-use crate::domain::ids::{StreamName, TeamId};
+use crate::domain::ids::{AddressKey, StreamName, TeamId};
 use crate::domain::time::Timestamp;
 use crate::intake::Context;
 use crate::store::{CanaryRow, Learned, MailboxRow, Result, Tx};
 
-/// How far back a round is looked for that names a part.
+/// Among how many of the last rounds one is looked for that names a part, however old they are.
 const ROUNDS_BACK: i64 = 5;
 
 /// States shown of each route, the newest first.
@@ -126,16 +124,8 @@ struct Known {
 
 impl Known {
     fn sight(&self, row: &CanaryRow) -> Sight {
-        let rule = row.facts.refused.as_ref().map(|refusal| refusal.rule.clone());
-        Sight { role: row.role, state: row.facts.state(self.read_at(row), self.now), rule }
-    }
-
-    /// Until when nothing of a canary can have been missed. What has no mailbox cannot be in it.
-    fn read_at(&self, row: &CanaryRow) -> Option<Timestamp> {
-        match &row.mailbox {
-            None => Some(self.now),
-            Some(name) => self.mailboxes.get(name).and_then(|mailbox| mailbox.read_at),
-        }
+        let state = row.facts.state(row.looks(&self.mailboxes, self.now), self.now);
+        Sight { role: row.role, state, refusal: row.facts.refused.clone() }
     }
 }
 
@@ -172,30 +162,39 @@ impl Context {
         Ok(Matrix { as_of: now, rounds })
     }
 
-    /// What the newest round names that names anything.
+    /// What the newest round names that names anything. In a burst many rounds are still open when the first of them tells: as far back is
+    /// looked as a canary may be waited for, and a burst may last.
     async fn diagnosis(&self, tx: &mut Tx, round: &str, n: i64, known: &Known) -> Result<(Diagnosis, Option<i64>)> {
-        for n in (n.saturating_sub(ROUNDS_BACK).max(0) + 1..=n).rev() {
-            let legs: Vec<Sight> = tx.canaries_of_round(round, n).await?.iter().map(|row| known.sight(row)).collect();
-            let diagnosis = diagnose(&legs, self.canaries.has_other_team(round));
+        let pace = self.canaries.pace;
+        let span = self.canaries.ceiling + pace.idle + pace.burst_for;
+        let rounds = i64::try_from(span.as_micros() / pace.burst.as_micros().max(1)).unwrap_or(i64::MAX);
+        let rows = tx.canaries_of_rounds_after(round, n.saturating_sub(rounds.max(ROUNDS_BACK))).await?;
+        for legs in rows.chunk_by(|one, other| one.round_n == other.round_n) {
+            let Some(first) = legs.first() else { continue };
+            if first.round_n <= n - ROUNDS_BACK && first.planned_at < known.now.minus(span) {
+                break;
+            }
+            let sights: Vec<Sight> = legs.iter().map(|row| known.sight(row)).collect();
+            let diagnosis = diagnose(&sights, self.canaries.has_other_team(round));
             if diagnosis.broken != Part::Unknown {
-                return Ok((diagnosis, Some(n)));
+                return Ok((diagnosis, Some(first.round_n)));
             }
         }
         Ok((Diagnosis { broken: Part::Unknown, negative: Negative::Unknown }, None))
     }
 
-    /// Rounds that could be planned one after the other: as many as the leg with the least room has.
+    /// Rounds that could be planned one after the other, now, if no other round took of the same addresses.
     async fn rounds_left(&self, tx: &mut Tx, round: &str, now: Timestamp) -> Result<usize> {
-        let mut least = usize::MAX;
-        for leg in self.canaries.legs(round).into_iter().filter(|leg| leg.role.is_relayed()) {
-            let mut room = 0;
-            for address in &leg.addresses {
-                let planned = tx.planned_for(*address, now.minus(WINDOW + SEND_WITHIN)).await?;
-                room += Ledger::new(self.canaries.daily, planned).room(now);
-            }
-            least = least.min(room);
+        let mut legs = self.canaries.legs(round);
+        legs.retain(|leg| leg.role.is_relayed());
+        let mut ledgers = BTreeMap::new();
+        for address in legs.iter().flat_map(|leg| &leg.addresses) {
+            let planned = tx.planned_for(*address, Ledger::counts_after(now)).await?;
+            ledgers.insert(*address, Ledger::new(self.canaries.daily, planned));
         }
-        Ok(if least == usize::MAX { 0 } else { least })
+        let candidates: Vec<&Vec<AddressKey>> = legs.iter().map(|leg| &leg.addresses).collect();
+        let one_more = std::iter::repeat_with(|| choose(&mut ledgers, &candidates, now));
+        Ok(if candidates.is_empty() { 0 } else { one_more.take_while(Option::is_some).count() })
     }
 
     fn route_standing(&self, route: &Route, rows: &[CanaryRow], known: &Known) -> RouteStanding {

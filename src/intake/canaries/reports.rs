@@ -1,12 +1,13 @@
 //! What providers report of our own canaries: joined to the canary in the transaction that writes the report.
 //!
-//! So that "delivered at the provider, never arrived" can be seen. A report finds its canary by the provider's id of the message; where the
-//! submission server told none, by the address, if only one canary to it can be meant.
+//! So that "delivered at the provider, never arrived" can be seen. A report finds its canary by the provider's id of the message. Where the
+//! submission server tells none, it is about the newest canary to the address that was on its way by then and of which nothing else is known:
+//! reports may come in any order, as long as each has its time.
 
 use std::time::Duration;
 
-use crate::domain::canary::{Facts, Refusal};
-use crate::domain::event::Kind;
+use crate::domain::canary::{Facts, Refusal, State};
+use crate::domain::event::{Kind, Source};
 use crate::domain::record::Join;
 use crate::intake::Prepared;
 use crate::store::{CanaryRow, Result, Tx};
@@ -22,6 +23,10 @@ pub(in crate::intake) async fn join(tx: &mut Tx, events: impl Iterator<Item = &P
         // The state is told by the next settling, which looks at every open canary.
         if row.facts.join(&report) {
             row.is_open = true;
+            // What was told to be unknown waits for its mailbox, and this is news of another kind.
+            if row.told == State::Unknown.as_str() && (row.mailbox.is_none() || row.facts.refused.is_some()) {
+                row.told = State::Accepted.as_str().to_owned();
+            }
             tx.update_canary(&row).await?;
         }
     }
@@ -35,6 +40,8 @@ fn facts(event: &Prepared) -> Option<Facts> {
     match row.kind {
         Kind::Sent => Some(Facts { accepted: at, ..Facts::default() }),
         Kind::Delivered => Some(Facts { delivered: at, ..Facts::default() }),
+        // An automatic answer says that it arrived; where, the mailbox tells.
+        Kind::SoftBounce if !row.fresh => None,
         Kind::HardBounce | Kind::SoftBounce => {
             let refusal = Refusal {
                 at: row.occurred_at.into(),
@@ -59,12 +66,21 @@ async fn meant(tx: &mut Tx, event: &Prepared, report: &Facts) -> Result<Option<C
         return Ok(Some(row));
     }
     let until = event.row.occurred_at;
-    let mut rows = tx.canaries_of_address(*address, until.minus(REPORTED_WITHIN), until).await?;
+    let rows = tx.canaries_of_address(*address, until.minus(REPORTED_WITHIN), until).await?;
     let same_stream = |row: &CanaryRow| event.row.esp.as_ref() == Some(&row.esp);
-    let unheard = |row: &CanaryRow| {
-        let mut facts = row.facts.clone();
-        row.provider_id.is_none() && row.facts.sending.is_some() && facts.join(report)
-    };
-    rows.retain(|row| same_stream(row) && unheard(row) && row.facts.refused.is_none());
-    Ok(if rows.len() == 1 { rows.pop() } else { None })
+    Ok(rows.into_iter().find(|row| same_stream(row) && may_be_about(row, report, event.row.source)))
+}
+
+/// Whether a report that names no canary may be about this one. SES tells the id of a message when it takes it: what it reports of another
+/// id is about a canary only while that one is still being handed over.
+fn may_be_about(row: &CanaryRow, report: &Facts, source: Source) -> bool {
+    let facts = &row.facts;
+    let is_on_its_way = facts.sending.is_some() && facts.not_sent.is_none() && facts.arrived.is_none();
+    let is_heard_of = facts.refused.is_some() || facts.delivered.is_some();
+    let is_handed_over = facts.accepted.is_some() || facts.uncertain.is_some();
+    row.provider_id.is_none()
+        && is_on_its_way
+        && !is_heard_of
+        && !(source == Source::Ses && is_handed_over)
+        && facts.clone().join(report)
 }

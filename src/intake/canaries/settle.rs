@@ -1,51 +1,87 @@
 //! What time alone decides of canaries: lost, unknown, uncertain after a crash, never begun.
 
-use crate::domain::canary::State;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::canary::{Looks, State};
 use crate::domain::event::Kind;
 use crate::domain::time::Timestamp;
 use crate::intake::Intake;
-use crate::store::{CanaryRow, Result};
+use crate::store::{CanaryRow, MailboxRow, Result};
+
+/// How long a canary that is unknown waits for its mailbox. Nobody asks any more what became of it.
+const FORGET_AFTER: Duration = Duration::from_secs(14 * 86_400);
+
+/// Open canaries that are looked at: more than are open at once, but for those that wait for their mailbox.
+const OPEN: i64 = 5_000;
 
 impl Intake {
-    /// Tells the log of every open canary whose state is another than it last heard, in one transaction. At most `limit` are looked at, the
-    /// oldest first. Returns how many were looked at and how many were told of.
+    /// Tells the log of open canaries whose state is another than it last heard, in one transaction of at most `limit` canaries, the oldest
+    /// first. Returns how many were told of, and whether there may be more.
     ///
     /// # Errors
     /// When the store fails; then nothing is settled.
-    pub async fn settle_canaries(&self, limit: i64) -> Result<(usize, usize)> {
+    pub async fn settle_canaries(&self, limit: usize) -> Result<(usize, bool)> {
+        let due = self.due_canaries(limit).await?;
+        let more = due.len() > limit;
+        if due.is_empty() {
+            return Ok((0, false));
+        }
         let mut tx = self.store().write().await?;
         let before = tx.lock_head().await?;
         let now = self.context().clock.now();
         let mailboxes = tx.mailboxes().await?;
-        let rows = tx.open_canaries(limit).await?;
-        let looked_at = rows.len();
-        let (mut events, mut told) = (Vec::new(), Vec::new());
-        for mut row in rows {
-            let read_at = row.mailbox.as_ref().and_then(|name| mailboxes.get(name)).and_then(|mailbox| mailbox.read_at);
-            let state = row.facts.state(read_at.or(self.nobody_looks(&row, now)), now);
-            let open = state.is_open();
-            if state.as_str() == row.told && open == row.is_open {
-                continue;
-            }
-            if state.as_str() != row.told {
-                row.told = state.as_str().to_owned();
-                events.extend(kind(state).map(|kind| self.note(&row, kind, now, now, None)));
-                told.push((row.clone(), state));
-            }
-            row.is_open = open;
+        let (mut events, mut news) = (Vec::new(), Vec::new());
+        for row in due.iter().take(limit) {
+            // Read anew behind the lock.
+            let row = tx.canary(row.route_key, row.sequence).await?;
+            let Some((row, state, is_news)) = row.and_then(|row| settled(row, &mailboxes, now)) else { continue };
             tx.update_canary(&row).await?;
+            if is_news {
+                events.extend(kind(state).map(|kind| self.note(&row, kind, now, now, None)));
+                news.push((row, state));
+            }
         }
         self.write_down(tx, before, events, now).await?;
-        for (row, state) in &told {
+        for (row, state) in &news {
             self.count(row, *state);
         }
-        Ok((looked_at, told.len()))
+        Ok((news.len(), more))
     }
 
-    /// An address that does not exist has no mailbox: nothing of it can be there, so it counts as read.
-    fn nobody_looks(&self, row: &CanaryRow, now: Timestamp) -> Option<Timestamp> {
-        row.mailbox.is_none().then_some(now)
+    /// Those that seem to have come to something. Read without the lock: mostly there are none, and nobody need wait for that.
+    async fn due_canaries(&self, limit: usize) -> Result<Vec<CanaryRow>> {
+        let mut tx = self.store().read().await?;
+        let now = self.context().clock.now();
+        let (mailboxes, forget) = (tx.mailboxes().await?, now.minus(FORGET_AFTER));
+        let mut rows = tx.open_canaries(forget, OPEN).await?;
+        // What was told to be unknown is looked at again once its mailbox was read.
+        for mailbox in mailboxes.values() {
+            if let Looks { read_from, read_at: Some(until), failed_at: None } = mailbox.looks() {
+                let from = read_from.unwrap_or(forget).max(forget);
+                let at_most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+                rows.extend(tx.unknown_canaries(&mailbox.name, from, until, at_most).await?);
+            }
+        }
+        rows.retain(|row| settled(row.clone(), &mailboxes, now).is_some());
+        Ok(rows)
     }
+}
+
+/// The canary as it is to be written anew, with its state and whether the log has not heard of that. `None` when nothing of it changes.
+fn settled(
+    mut row: CanaryRow,
+    mailboxes: &BTreeMap<String, MailboxRow>,
+    now: Timestamp,
+) -> Option<(CanaryRow, State, bool)> {
+    let state = row.facts.state(row.looks(mailboxes, now), now);
+    let is_forgotten = state == State::Unknown && row.planned_at < now.minus(FORGET_AFTER);
+    let is_open = state.is_open() && !is_forgotten;
+    let changes = row.told != state.as_str() || row.is_open != is_open;
+    // A lost one of which the provider says later that it was delivered is not lost again.
+    let is_news = row.told != state.as_str() && row.told != State::Lost.as_str();
+    (row.told, row.is_open) = (state.as_str().to_owned(), is_open);
+    changes.then_some((row, state, is_news))
 }
 
 /// What the log is told of a state. What somebody else told it already is not told again.

@@ -1,6 +1,6 @@
 //! What was found in a mailbox: verified, matched with what was sent there, and joined.
 
-use crate::domain::canary::{Arrival, Facts, Folder, NotAToken, State, Token};
+use crate::domain::canary::{Arrival, Facts, Folder, Looks, NotAToken, State, Token};
 use crate::domain::event::Kind;
 use crate::domain::record::Join;
 use crate::domain::time::Timestamp;
@@ -75,7 +75,7 @@ impl Intake {
                 continue;
             }
             told.arrived += 1;
-            let state = row.facts.state(None, now);
+            let state = row.facts.state(Looks::default(), now);
             let kind = if matches!(state, State::Late(_)) { Kind::CanaryLate } else { Kind::CanaryArrived };
             row.told = state.as_str().to_owned();
             row.is_open = false;

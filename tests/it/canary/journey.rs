@@ -54,7 +54,7 @@ impl Route {
             addresses: own.map(|address| (keyring.address(address), address.clone())).collect(),
             rules: Arc::default(),
         };
-        self.turn(&SendCanaries::new(self.door.clone(), post)).await
+        self.turn(&SendCanaries::new(self.door.clone(), "news", Arc::new(post))).await
     }
 
     /// Reads the folder, or a place where there is none.

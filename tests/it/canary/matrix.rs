@@ -1,7 +1,7 @@
 //! How the canaries stand, as the API and the command tell it: of a round that names a part, and of a daemon that sends none.
 
 use http::Method;
-use relaywatch::domain::canary::Part;
+use relaywatch::domain::canary::{Part, Role};
 use serde_json::{Value, json};
 
 use super::{BEHIND, door, found, plan, read_mailbox, section, send};
@@ -13,6 +13,8 @@ use crate::world::{HOUR, MINUTE, NEWS, World, unauthorized_sender};
 on_both! {
     a_round_names_the_part_that_is_broken,
     until_a_round_tells_the_one_before_does,
+    a_burst_does_not_hide_what_the_round_before_it_names,
+    routes_that_share_an_address_share_its_room,
 }
 
 /// A route of a stage's configuration, to a server that is not there.
@@ -74,6 +76,43 @@ async fn until_a_round_tells_the_one_before_does(mut world: World) {
     }
     let now = door.context().canary_matrix(&mut world.read().await).await.unwrap();
     assert_eq!(broken(now), (Part::Provider, Some(1)), "the second is on its way");
+}
+
+async fn a_burst_does_not_hide_what_the_round_before_it_names(mut world: World) {
+    world.intake = door(&world, &section(""));
+    let door = &world.intake;
+    door.ask_for_canaries("news", true).await.unwrap();
+    for _ in 0..20 {
+        for row in plan(door).await {
+            let token = send(door, &row).await;
+            if row.role != Role::Production {
+                door.canaries_were_found(BEHIND, &[found(&world, &token)]).await.unwrap();
+            }
+        }
+        world.pass(2 * MINUTE);
+        door.ask_for_canaries("news", true).await.unwrap();
+        read_mailbox(&world).await;
+    }
+    // Those of the last half hour are still waited for.
+    let matrix = door.context().canary_matrix(&mut world.read().await).await.unwrap();
+    assert_eq!((matrix.rounds[0].broken, matrix.rounds[0].told_by), (Part::StreamAtRelay, Some(5)));
+}
+
+async fn routes_that_share_an_address_share_its_room(world: World) {
+    let relayed = section("").routes.into_iter().filter(|route| route.role.is_relayed());
+    let shared = relayed.map(|mut route| {
+        route.addresses = vec!["first".to_owned()];
+        route
+    });
+    let section = relaywatch::config::canaries::Canaries { routes: shared.collect(), ..section("daily = 7") };
+    let door = door(&world, &section);
+    let left = || async { door.context().canary_matrix(&mut world.read().await).await.unwrap().rounds[0].rounds_left };
+    for n in [3, 2, 1] {
+        assert_eq!(left().await, n);
+        plan(&door).await;
+        world.pass(HOUR);
+    }
+    assert_eq!((left().await, door.plan_round("news").await.unwrap()), (0, relaywatch::intake::Planned::NoRoom));
 }
 
 #[tokio::test]

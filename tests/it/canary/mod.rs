@@ -19,8 +19,9 @@ use relaywatch::store::{CanaryRow, EventRow};
 
 use crate::world::{World, door_with, streams};
 
-/// The relay addresses that the production route takes turns among, and the plain one.
+/// The relay addresses of the production route and of the control, and the plain one.
 const FIRST: &str = "first-canary@privaterelay.appleid.com";
+const SECOND: &str = "second-canary@privaterelay.appleid.com";
 const PLAIN: &str = "plain-canary@example.net";
 
 /// The mailbox behind all of them.
@@ -32,7 +33,7 @@ fn section(more: &str) -> Canaries {
         r#"{more}
         addresses = [
             {{ name = "first", address = "{FIRST}" }},
-            {{ name = "second", address = "second-canary@privaterelay.appleid.com" }},
+            {{ name = "second", address = "{SECOND}" }},
             {{ name = "plain", address = "{PLAIN}" }},
         ]
         routes = [
@@ -83,8 +84,8 @@ fn found(world: &World, token: &str) -> FoundToken {
 /// What the log last heard of each canary of the last round, by role.
 async fn told(world: &World, n: i64) -> Vec<(Role, String)> {
     let mut tx = world.read().await;
-    let rows = tx.canaries_of_round("news", n).await.unwrap();
-    let mut told: Vec<_> = rows.into_iter().map(|row| (row.role, row.told)).collect();
+    let rows = tx.canaries_of_rounds_after("news", n - 1).await.unwrap();
+    let mut told: Vec<_> = rows.into_iter().filter(|row| row.round_n == n).map(|row| (row.role, row.told)).collect();
     told.sort();
     told
 }

@@ -37,9 +37,9 @@ fn the_three_results_name_the_part_that_the_table_names() {
             let mut legs: Vec<Sight> = roles
                 .iter()
                 .zip(&row)
-                .map(|(role, cell)| Sight { role: *role, state: states(cell)[0], rule: None })
+                .map(|(role, cell)| Sight { role: *role, state: states(cell)[0], refusal: None })
                 .collect();
-            legs.push(Sight { role: Role::Plain, state: plain, rule: None });
+            legs.push(Sight { role: Role::Plain, state: plain, refusal: None });
             for other_team in [true, false] {
                 let broken = diagnose(&legs, other_team).broken;
                 assert!(row[3].contains(&format!("`{}`", broken.as_str())), "{broken:?} in {row:?}");

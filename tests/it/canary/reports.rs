@@ -3,16 +3,27 @@
 use relaywatch::domain::ids::UNREGISTERED;
 use relaywatch::domain::verdict::{Answer, Reason};
 use relaywatch::intake::Handover;
+use relaywatch::metrics::{Configured, Label};
 
-use super::{BEHIND, FIRST, PLAIN, begin, count, door, found, log, plan, read_mailbox, section, send, told};
+use super::{
+    BEHIND, FIRST, PLAIN, SECOND, begin, count, door, facts, found, log, plan, read_mailbox, section, send, told,
+};
 use crate::store::on_both;
-use crate::world::{ANN, HOUR, MINUTE, NEWS, World, delivered, user_not_found};
+use crate::world::{ANN, HOUR, MINUTE, NEWS, RECEIPTS, World, delivered, user_not_found};
+
+/// An address that does not exist.
+const NOBODY: &str = "nobody-canary@privaterelay.appleid.com";
 
 on_both! {
     delivered_at_the_provider_and_never_arrived_is_a_state_of_its_own,
     a_bounce_of_a_canary_is_its_refusal_and_nobodys_hold,
     a_report_by_message_id_finds_its_canary_among_many,
-    a_report_that_could_be_about_two_is_about_none,
+    a_report_without_an_id_is_about_the_newest_that_was_on_its_way,
+    what_never_left_or_has_arrived_is_not_what_a_report_is_about,
+    what_ses_reports_of_another_message_is_about_no_canary,
+    a_report_may_come_before_the_submission_has_answered,
+    who_does_not_exist_is_never_lost,
+    what_was_lost_and_is_reported_delivered_is_told_once,
     a_report_of_a_canary_tells_nothing_of_how_users_mail_is_sent,
 }
 
@@ -68,18 +79,122 @@ async fn a_report_by_message_id_finds_its_canary_among_many(mut world: World) {
     }
 }
 
-async fn a_report_that_could_be_about_two_is_about_none(mut world: World) {
+async fn a_report_without_an_id_is_about_the_newest_that_was_on_its_way(mut world: World) {
     world.intake = door(&world, &section("burst = '2m'\nidle = '2m'\ndaily = 80"));
-    for _ in 0..2 {
+    let mut on_its_way = Vec::new();
+    for _ in 0..3 {
         let rows = plan(&world.intake).await;
         send(&world.intake, &rows[0]).await;
+        on_its_way.push(world.now().plus(MINUTE));
         world.pass(2 * MINUTE);
     }
+    // In an order of their own, each with its time.
+    world.receive(user_not_found(FIRST).by(NEWS).at(on_its_way[1])).await;
+    world.receive(delivered(FIRST).by(NEWS).at(on_its_way[2])).await;
+    world.receive(delivered(FIRST).by(NEWS).at(on_its_way[0])).await;
+    world.intake.settle_canaries(100).await.unwrap();
+    for (n, want) in [(1, "accepted"), (2, "refused"), (3, "accepted")] {
+        assert_eq!(told(&world, n).await[0].1, want, "round {n}");
+    }
+    world.pass(HOUR);
+    read_mailbox(&world).await;
+    world.intake.settle_canaries(100).await.unwrap();
+    for n in [1, 3] {
+        assert_eq!(told(&world, n).await[0].1, "delivered_never_arrived", "round {n}");
+    }
+}
+
+async fn what_never_left_or_has_arrived_is_not_what_a_report_is_about(mut world: World) {
+    world.intake = door(&world, &section("burst = '2m'\nidle = '2m'\ndaily = 80"));
+    let first = plan(&world.intake).await.remove(0);
+    send(&world.intake, &first).await;
+    world.pass(2 * MINUTE);
+    let second = plan(&world.intake).await.remove(0);
+    let token = send(&world.intake, &second).await;
+    world.intake.canaries_were_found(BEHIND, &[found(&world, &token)]).await.unwrap();
+    world.pass(2 * MINUTE);
+    let third = plan(&world.intake).await.remove(0);
+    begin(&world.intake, &third).await.unwrap();
+    let not_sent = Handover::NotSent("no connection".to_owned());
+    world.intake.canary_was_handed_over(third.route_key, third.sequence, not_sent).await.unwrap();
+    world.pass(MINUTE);
     world.receive(user_not_found(FIRST).by(NEWS)).await;
     world.intake.settle_canaries(100).await.unwrap();
-    for n in 1..=2 {
-        assert_eq!(told(&world, n).await[0].1, "accepted");
+    for (n, want) in [(1, "refused"), (2, "arrived"), (3, "not_sent")] {
+        assert_eq!(told(&world, n).await[0].1, want, "round {n}");
     }
+}
+
+/// SES tells the id of what it takes. The account's own newsletter may go to the address of a canary.
+async fn what_ses_reports_of_another_message_is_about_no_canary(mut world: World) {
+    world.intake = door(&world, &section(""));
+    let control = plan(&world.intake).await.remove(1);
+    send(&world.intake, &control).await;
+    world.pass(MINUTE);
+    let mut submission = world.submission(&[delivered(SECOND).by(RECEIPTS)]);
+    submission.events[0].evidence.message_id = Some("of-the-newsletter".to_owned());
+    world.intake.submit(submission).await.unwrap();
+    assert_eq!(facts(&world, &control).await.delivered, None);
+}
+
+async fn a_report_may_come_before_the_submission_has_answered(mut world: World) {
+    world.intake = door(&world, &section(""));
+    let rows = plan(&world.intake).await;
+    let (production, control) = (&rows[0], &rows[1]);
+    let token = begin(&world.intake, production).await.unwrap().write(&world.intake.context().keyring);
+    begin(&world.intake, control).await.unwrap();
+    // The one is in the mailbox, the other is refused by the relay, while their servers still take leave.
+    world.intake.canaries_were_found(BEHIND, &[found(&world, &token)]).await.unwrap();
+    world.pass(MINUTE);
+    world.receive(user_not_found(SECOND).by(RECEIPTS)).await;
+    for row in &rows[..2] {
+        let accepted = Handover::Accepted(Some(format!("message-{}", row.role.as_str())));
+        world.intake.canary_was_handed_over(row.route_key, row.sequence, accepted).await.unwrap();
+    }
+    world.intake.settle_canaries(100).await.unwrap();
+    let states: Vec<String> = told(&world, 1).await.into_iter().take(2).map(|(_, state)| state).collect();
+    assert_eq!(states, ["arrived", "refused"]);
+    for kind in ["canary_arrived", "canary_refused"] {
+        assert_eq!(count(&world, kind).await, 1, "{kind}");
+    }
+    let metrics = &world.intake.context().metrics.canaries;
+    assert_eq!(metrics.canary_arrived_total.get([&Configured("news")]), 1);
+    let refused = [&Configured("news.control") as &dyn Label, &Configured("apple.user_not_found")];
+    assert_eq!(metrics.canary_refused_total.get(refused), 1);
+}
+
+async fn who_does_not_exist_is_never_lost(mut world: World) {
+    let negative = r#"
+        addresses = [{ name = "nobody", address = "nobody-canary@privaterelay.appleid.com" }]
+        routes = [{ name = "nobody", round = "news", role = "negative", stream = "news", submission = "s", addresses = ["nobody"] }]"#;
+    world.intake = door(&world, &toml::from_str(negative).unwrap());
+    for (n, report) in [(1, None), (2, Some(delivered(NOBODY))), (3, Some(user_not_found(NOBODY)))] {
+        let rows = plan(&world.intake).await;
+        send(&world.intake, &rows[0]).await;
+        world.pass(HOUR);
+        world.intake.settle_canaries(100).await.unwrap();
+        assert_eq!(told(&world, n).await[0].1, "unknown", "nobody looks, and the provider is silent");
+        let Some(report) = report else { continue };
+        world.receive(report.by(NEWS)).await;
+        world.intake.settle_canaries(100).await.unwrap();
+    }
+    let last: Vec<String> =
+        [told(&world, 2).await, told(&world, 3).await].concat().into_iter().map(|(_, s)| s).collect();
+    assert_eq!(last, ["delivered_never_arrived", "refused"]);
+}
+
+async fn what_was_lost_and_is_reported_delivered_is_told_once(mut world: World) {
+    world.intake = door(&world, &section(""));
+    let rows = plan(&world.intake).await;
+    send(&world.intake, &rows[0]).await;
+    world.pass(HOUR);
+    read_mailbox(&world).await;
+    world.intake.settle_canaries(100).await.unwrap();
+    assert_eq!(told(&world, 1).await[0].1, "lost");
+    world.receive(delivered(FIRST).by(NEWS)).await;
+    world.intake.settle_canaries(100).await.unwrap();
+    assert_eq!(told(&world, 1).await[0].1, "delivered_never_arrived");
+    assert_eq!(count(&world, "canary_lost").await, 1);
 }
 
 /// Neither among the observations that the domain checks go by, nor among the senders that are registered nowhere.

@@ -8,6 +8,7 @@ on_both! {
     a_mailbox_that_cannot_be_read_makes_it_unknown_and_never_lost,
     what_is_lost_may_still_come_late,
     a_look_that_began_too_early_decides_nothing,
+    what_waits_for_its_mailbox_holds_nobody_else_up,
 }
 
 async fn a_mailbox_that_cannot_be_read_makes_it_unknown_and_never_lost(world: World) {
@@ -56,5 +57,32 @@ async fn a_look_that_began_too_early_decides_nothing(world: World) {
     read_mailbox(&world).await;
     world.pass(MINUTE);
     door.settle_canaries(100).await.unwrap();
-    assert_eq!(told(&world, 1).await[0].1, "unknown");
+    assert_eq!(told(&world, 1).await[0].1, "accepted", "the next look will tell");
+    world.pass(3 * HOUR);
+    door.settle_canaries(100).await.unwrap();
+    assert_eq!(told(&world, 1).await[0].1, "unknown", "nobody looks any more");
+}
+
+/// A mailbox that was taken out of the configuration, or cannot be read for days, has more canaries than are looked at in one go.
+async fn what_waits_for_its_mailbox_holds_nobody_else_up(world: World) {
+    let door = door(&world, &section("ceiling = '30m'"));
+    let mut tx = world.store.write().await.unwrap();
+    tx.mailbox_is_unreadable(BEHIND, world.now().plus(10 * HOUR), "no route to it").await.unwrap();
+    tx.commit().await.unwrap();
+    for n in 1..=3 {
+        for row in plan(&door).await {
+            send(&door, &row).await;
+        }
+        world.pass(HOUR);
+        while door.settle_canaries(1).await.unwrap().1 {}
+        assert!(told(&world, n).await.iter().all(|(_, state)| state == "unknown"), "round {n}");
+    }
+    assert_eq!(door.settle_canaries(1).await.unwrap(), (0, false), "they wait");
+    world.pass(10 * HOUR);
+    read_mailbox(&world).await;
+    while door.settle_canaries(2).await.unwrap().1 {}
+    for n in 1..=3 {
+        assert!(told(&world, n).await.iter().all(|(_, state)| state == "lost"), "round {n}");
+    }
+    assert_eq!((count(&world, "canary_unknown").await, count(&world, "canary_lost").await), (9, 9));
 }

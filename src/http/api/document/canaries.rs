@@ -173,7 +173,19 @@ struct CanaryRefusal {
 }
 
 fn parts() -> ObjectBuilder {
-    words(["nothing", "stream_at_relay", "stream", "relay", "relay_or_team", "provider", "control", "plain", "unknown"])
+    words([
+        "nothing",
+        "stream_at_relay",
+        "address",
+        "refused_by_provider",
+        "stream",
+        "relay",
+        "relay_or_team",
+        "provider",
+        "control",
+        "plain",
+        "unknown",
+    ])
 }
 
 fn negatives() -> ObjectBuilder {
