@@ -112,7 +112,8 @@ pub struct Evidence {
     pub diagnostic: Option<String>,
     /// The provider's own id of the event or message.
     pub provider_id: Option<String>,
-    /// The provider's id of the message, by which a canary's events are known. It is not stored.
+    /// By what a canary's events are known: the token in the subject where an event repeats it, else the provider's id of the message. It is
+    /// not stored.
     pub message_id: Option<String>,
     /// What the daemon itself found, as JSON: only in its own events.
     pub detail: Option<String>,

@@ -59,7 +59,7 @@ pub(super) async fn write(
         head = tx.advance_head(head, taken.len()).await?;
         commit.after = head;
         commit.glances = fold_in(context, &mut tx, &numbered, now).await?;
-        canaries::join_reports(&mut tx, numbered.iter().map(|(_, p)| *p)).await?;
+        canaries::join_reports(&mut tx, numbered.iter().map(|(_, p)| *p), &context.keyring).await?;
         tx.append_numbered(numbered.iter().map(|(n, p)| (*n, &p.row))).await?;
     }
     // Last, with all that is only written: reading in between would send each on its way alone.

@@ -99,6 +99,11 @@ impl Token {
     }
 }
 
+/// Whether a text is as long as a token and begins like one. Only [`Token::read`] says whether it is one.
+pub fn has_shape(text: &str) -> bool {
+    text.len() == PREFIX.len() + CODE_LEN && text.starts_with(PREFIX)
+}
+
 impl RouteKey {
     /// The key of a route, by its name. The configuration refuses two names with one key.
     pub fn of(name: &str) -> Self {

@@ -1,13 +1,14 @@
 //! What providers report of our own canaries: joined to the canary in the transaction that writes the report.
 //!
-//! So that "delivered at the provider, never arrived" can be seen. A report finds its canary by the provider's id of the message. Where the
-//! submission server tells none, it is about the newest canary to the address that was on its way by then and of which nothing else is known:
+//! So that "delivered at the provider, never arrived" can be seen. A report finds its canary by the token in the subject, where it repeats
+//! that, or by the provider's id of the message. Where it holds neither, it is about the newest canary to the address that was on its way by then and of which nothing else is known:
 //! reports may come in any order, as long as each has its time.
 
 use std::time::Duration;
 
-use crate::domain::canary::{Facts, Refusal, State};
+use crate::domain::canary::{Facts, Refusal, State, Token};
 use crate::domain::event::{Kind, Source};
+use crate::domain::keyring::Keyring;
 use crate::domain::record::Join;
 use crate::intake::Prepared;
 use crate::store::{CanaryRow, Result, Tx};
@@ -16,10 +17,14 @@ use crate::store::{CanaryRow, Result, Tx};
 const REPORTED_WITHIN: Duration = Duration::from_secs(6 * 3_600);
 
 /// Joins what the events report to the canaries they are about.
-pub(in crate::intake) async fn join(tx: &mut Tx, events: impl Iterator<Item = &Prepared>) -> Result<()> {
+pub(in crate::intake) async fn join(
+    tx: &mut Tx,
+    events: impl Iterator<Item = &Prepared>,
+    keyring: &Keyring,
+) -> Result<()> {
     for event in events.filter(|event| event.canary.is_some()) {
         let Some(report) = facts(event) else { continue };
-        let Some(mut row) = meant(tx, event, &report).await? else { continue };
+        let Some(mut row) = meant(tx, event, &report, keyring).await? else { continue };
         // The state is told by the next settling, which looks at every open canary.
         if row.facts.join(&report) {
             row.is_open = true;
@@ -58,8 +63,12 @@ fn facts(event: &Prepared) -> Option<Facts> {
     }
 }
 
-async fn meant(tx: &mut Tx, event: &Prepared, report: &Facts) -> Result<Option<CanaryRow>> {
+async fn meant(tx: &mut Tx, event: &Prepared, report: &Facts, keyring: &Keyring) -> Result<Option<CanaryRow>> {
     let Some((address, message)) = &event.canary else { return Ok(None) };
+    if let Some(Ok(token)) = message.as_ref().map(|text| Token::read(text, keyring)) {
+        let was_sent = |row: &CanaryRow| row.address_key == *address && row.facts.sending.is_some();
+        return Ok(tx.canary(token.route, token.sequence).await?.filter(was_sent));
+    }
     if let Some(id) = message
         && let Some(row) = tx.canary_by_provider_id(id, *address).await?
     {

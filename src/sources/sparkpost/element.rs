@@ -26,6 +26,7 @@ loose_fields!(
         friendly_from = "friendly_from",
         msg_from = "msg_from",
         sending_ip = "sending_ip",
+        subject = "subject",
     }
 );
 

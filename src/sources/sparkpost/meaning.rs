@@ -6,6 +6,7 @@ use super::classes::{self, Meaning, Seen};
 use super::element::Fields;
 use crate::domain::address::{Address, domain_of};
 use crate::domain::bounce::{Diagnostic, EspClass, Reading, Report, RuleBook};
+use crate::domain::canary::token;
 use crate::domain::event::{Event, Evidence, Identity, Kind, Origin, Scope, Source, Who};
 use crate::domain::ids::{Esp, TeamId};
 use crate::domain::observed::sending_ip;
@@ -161,7 +162,7 @@ impl Mail {
             code: said.code,
             diagnostic: (!said.text.is_empty()).then_some(said.text),
             provider_id: provider_id([fields.event_id, fields.message_id]),
-            message_id: provider_id([fields.message_id]),
+            message_id: canary(fields).or_else(|| provider_id([fields.message_id])),
             detail: None,
         };
         let origin = Origin {
@@ -206,4 +207,10 @@ impl Mail {
         let (message, time) = (message.unwrap_or_default(), time.unwrap_or_default());
         Ok(Identity::new("sparkpost", &[&message, kind, &time, recipient]))
     }
+}
+
+/// The token of a canary, where the subject shows one. Whether it is ours is for the door to say.
+fn canary(fields: &Fields<'_>) -> Option<String> {
+    let subject = fields.subject.and_then(Loose::text)?;
+    subject.split_whitespace().find(|word| token::has_shape(word)).map(str::to_owned)
 }

@@ -18,6 +18,7 @@ on_both! {
     delivered_at_the_provider_and_never_arrived_is_a_state_of_its_own,
     a_bounce_of_a_canary_is_its_refusal_and_nobodys_hold,
     a_report_by_message_id_finds_its_canary_among_many,
+    a_report_that_repeats_the_subject_finds_its_canary_whenever_it_comes,
     a_report_without_an_id_is_about_the_newest_that_was_on_its_way,
     what_never_left_or_has_arrived_is_not_what_a_report_is_about,
     what_ses_reports_of_another_message_is_about_no_canary,
@@ -77,6 +78,28 @@ async fn a_report_by_message_id_finds_its_canary_among_many(mut world: World) {
     for (n, want) in [(1, "accepted"), (2, "refused"), (3, "accepted")] {
         assert_eq!(told(&world, n).await[0].1, want, "round {n}");
     }
+}
+
+async fn a_report_that_repeats_the_subject_finds_its_canary_whenever_it_comes(mut world: World) {
+    world.intake = door(&world, &section("burst = '2m'\nidle = '2m'\ndaily = 80"));
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        let rows = plan(&world.intake).await;
+        tokens.push(send(&world.intake, &rows[0]).await);
+        world.pass(2 * MINUTE);
+    }
+    for (token, report) in [(&tokens[1], user_not_found(FIRST)), (&tokens[0], delivered(PLAIN))] {
+        let mut submission = world.submission(&[report.by(NEWS)]);
+        submission.events[0].evidence.message_id = Some(token.clone());
+        world.intake.submit(submission).await.unwrap();
+    }
+    world.intake.settle_canaries(100).await.unwrap();
+    for (n, want) in [(1, "accepted"), (2, "refused"), (3, "accepted")] {
+        assert_eq!(told(&world, n).await[0].1, want, "round {n}");
+    }
+    let mut tx = world.read().await;
+    let rows = tx.canaries_of_rounds_after("news", 0).await.unwrap();
+    assert!(rows.iter().all(|row| row.facts.delivered.is_none()), "not of that address");
 }
 
 async fn a_report_without_an_id_is_about_the_newest_that_was_on_its_way(mut world: World) {

@@ -74,6 +74,17 @@ fn what_it_was_sent_from_is_read_where_it_is_an_address_on_the_internet() {
 }
 
 #[test]
+fn a_canary_is_known_by_the_token_in_its_subject() {
+    let token = format!("rwc1-{}", "a2".repeat(26));
+    let known_by =
+        |subject: &str| one(&format!(r#""subject":{subject:?},"message_id":"m1""#)).evidence.message_id.unwrap();
+    assert_eq!(known_by(&format!("[ext] Canary {token} (3)")), token);
+    for subject in ["", "Good to have you", "Canary rwc1-short", &format!("{token}x")] {
+        assert_eq!(known_by(subject), "m1", "{subject}");
+    }
+}
+
+#[test]
 fn every_class_is_tolerated_and_mail_is_understood() {
     let read = post(EVERY_CLASS);
     assert!(read.quarantined.is_empty() && read.unknown.is_empty(), "{:?} {:?}", read.quarantined, read.unknown);
