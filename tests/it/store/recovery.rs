@@ -13,6 +13,7 @@ use crate::world::{ANN, ANN_SUB, BEN, Told, World, authorized, delivered, user_n
 on_both! {
     a_poison_event_is_put_aside_and_costs_nobody_else,
     what_came_with_a_poison_event_is_stored_all_the_same,
+    a_request_that_is_taken_in_part_is_not_known_as_a_batch,
     a_corrupt_record_costs_only_its_own_events,
     a_database_that_is_not_right_is_no_fault_of_the_events,
 }
@@ -77,6 +78,27 @@ async fn what_came_with_a_poison_event_is_stored_all_the_same(world: World) {
     assert!(world.intake.knows(batch).await.unwrap());
     let mut tx = world.read().await;
     assert_eq!((tx.count_quarantined().await.unwrap(), tx.count_tee().await.unwrap()), (2, (1, 0)));
+}
+
+async fn a_request_that_is_taken_in_part_is_not_known_as_a_batch(world: World) {
+    refuse_poison(&world.store).await;
+    let batch = world.intake.context().keyring.event(&Identity::new("batch", &["b1"]));
+    let told = [poison(delivered(ANN).at(world.now())), delivered(BEN).at(world.now())];
+    let submission = || Submission { batch: Some(batch), ..world.submission(&told) };
+    // The first half can neither be stored nor put aside; the second is stored.
+    execute(&world.store, "ALTER TABLE quarantine RENAME TO elsewhere").await;
+    let refused = world.intake.submit(submission()).await.unwrap_err();
+    assert!(matches!(refused, IntakeError::Unavailable(_)), "{refused}");
+    assert!(
+        !world.intake.knows(batch).await.unwrap(),
+        "or the sender's next try is answered 200 and the first half lost"
+    );
+    assert_eq!(world.read().await.head().await.unwrap(), 1);
+    execute(&world.store, "ALTER TABLE elsewhere RENAME TO quarantine").await;
+    let again = world.intake.submit(submission()).await.unwrap();
+    assert_eq!((again.new, again.repeated), (0, 1));
+    assert!(world.intake.knows(batch).await.unwrap());
+    assert_eq!(world.read().await.count_quarantined().await.unwrap(), 1);
 }
 
 async fn a_corrupt_record_costs_only_its_own_events(world: World) {
