@@ -131,6 +131,15 @@ async fn postgresql_refuses_a_nul_and_the_event_alone_is_put_aside() {
     assert_eq!(parts[0].summary.because, "the store refused the event: code 22P05");
 }
 
+/// Returns when a statement waits for a lock in this database.
+pub(super) async fn until_somebody_waits(url: &str) {
+    let waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut watcher = PgConnection::connect(url).await.unwrap();
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Ends every connection of the daemon, as a restart or a failover of the server does.
 async fn kill_backends(url: &str) -> i64 {
     let mut admin = PgConnection::connect(url).await.unwrap();
@@ -159,11 +168,7 @@ async fn a_backend_killed_in_mid_flight_is_an_unavailable_store_and_the_door_rec
         let intake = world.intake.clone();
         async move { intake.submit(submission).await }
     });
-    let waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let mut watcher = PgConnection::connect(&world.url()).await.unwrap();
-    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await.unwrap() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until_somebody_waits(&world.url()).await;
     assert!(kill_backends(&world.url()).await >= 1);
     let refused = under_way.await.unwrap().unwrap_err();
     assert!(matches!(refused, IntakeError::Unavailable(_)), "{refused}");
