@@ -249,6 +249,11 @@ impl Intake {
         self.bounds.queue_events - self.room.available_permits()
     }
 
+    /// Returns when the worker has ended, and nothing is taken any more.
+    pub async fn ended(&self) {
+        self.queue.closed().await;
+    }
+
     /// A view of the queue that does not keep the door open.
     pub fn downgrade(&self) -> QueueView {
         QueueView { room: Arc::clone(&self.room), whole: self.bounds.queue_events, queue: self.queue.downgrade() }

@@ -104,6 +104,7 @@ pub async fn serve(
     watch.tasks().spawn(operations_listener.serve(operations, limits, http.clone(), watch.clone()));
     gauges(&core);
     follow_log(&core, &shutdown);
+    watch_intake(&core, &shutdown);
     let scheduler = jobs::scheduler(&core, &resolvers).await?;
     shutdown.spawn_essential("jobs", scheduler.run(work.clone()));
     follow_streams(&core, &shutdown);
@@ -250,6 +251,15 @@ fn follow_log(core: &Core, shutdown: &Shutdown) {
     shutdown.work().tasks().spawn(following);
 }
 
+/// Ends the daemon when the intake worker ends by itself: every hook would be answered 503 from then on.
+fn watch_intake(core: &Core, shutdown: &Shutdown) {
+    let (intake, stop) = (core.intake.clone(), shutdown.work().stop().clone());
+    // Not the worker itself: it goes on until the work has been drained, and the door is let go of when stopping begins.
+    shutdown.spawn_essential("intake", async move {
+        tokio::select! { () = intake.ended() => (), () = stop.cancelled() => () }
+    });
+}
+
 /// Looks for streams that another replica or a command registered, and for those that another replica found to be refused.
 fn follow_streams(core: &Core, shutdown: &Shutdown) {
     let (config, store, context) = (Arc::clone(&core.config), core.store.clone(), Arc::clone(core.intake.context()));
@@ -266,4 +276,22 @@ fn follow_streams(core: &Core, shutdown: &Shutdown) {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_intake_worker_that_ends_by_itself_ends_the_daemon() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { store: crate::config::store::Store::embedded(folder.path()), ..Config::default() };
+        let core = Core::open(config, Clock::system(), true).await.unwrap();
+        let shutdown = Shutdown::new();
+        watch_intake(&core, &shutdown);
+        core.worker.abort();
+        let (_give, orders) = mpsc::channel(1);
+        let ended = tokio::time::timeout(Duration::from_secs(10), shutdown.run(orders, Duration::from_secs(60))).await;
+        assert_eq!(ended, Ok(Ended::Failed("intake")));
+    }
 }
