@@ -74,7 +74,7 @@ pub(super) async fn write(
         tx.put_tee(part.tee).await?;
     }
     tx.commit().await?;
-    memory.learn(news.rows);
+    memory.learn(news.rows, now);
     let left_out = u64::try_from(news.left_out).unwrap_or(u64::MAX);
     context.metrics.intake.observations_left_out_total.add([], left_out);
     // Before anybody is answered: who asks after his 200 gets an answer that knows of it.
