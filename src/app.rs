@@ -30,7 +30,7 @@ use crate::intake::{Bounds, Context, FailingStreams, Intake};
 use crate::metrics::Metrics;
 use crate::store::{Store, TokenRow, with_registered};
 
-/// About what one event waiting for the disk holds in memory, in bytes.
+/// About what one event waiting for the disk holds in memory, in bytes: what it counts of `limits.queue_bytes`.
 const EVENT_BYTES: usize = 2_048;
 
 /// Store, keys and door: what every command that writes goes through.

@@ -28,6 +28,8 @@ pub struct Index {
     /// Held while the index moves in the log; never while the store is read.
     moving: Mutex<()>,
     cursor: AtomicI64,
+    /// The end of the last commit of this process that was not taken in, because one before it was missing: nothing is certain before it.
+    missed: AtomicI64,
     sure_at: AtomicI64,
     loaded: AtomicBool,
 }
@@ -79,15 +81,12 @@ impl Index {
         if cursor != commit.before {
             // Behind: until the log has been read, nothing here can be believed. Ahead: this commit was read from it already.
             if cursor < commit.before {
+                self.missed.fetch_max(commit.after, Ordering::AcqRel);
                 self.sure_at.store(0, Ordering::Release);
             }
             return;
         }
-        for (team, key, glance) in &commit.glances {
-            self.shards.set(slot_key(team, *key), *glance);
-        }
-        self.cursor.store(commit.after, Ordering::Release);
-        self.sure_at.fetch_max(now.micros(), Ordering::AcqRel);
+        self.take_in(commit.after, &commit.glances, now);
     }
 
     /// Moves from `from` to `to` with what was read from the store in between; false when the index has moved meanwhile, and what was
@@ -97,12 +96,19 @@ impl Index {
         if self.cursor.load(Ordering::Acquire) != from {
             return false;
         }
+        self.take_in(to, glances, sure_at);
+        true
+    }
+
+    /// Moves to `to`. Sure again only with every commit that was acknowledged: who asks after his 200 gets an answer that knows of it.
+    fn take_in(&self, to: i64, glances: &[(TeamId, AddressKey, Glance)], sure_at: Timestamp) {
         for (team, key, glance) in glances {
             self.shards.set(slot_key(team, *key), *glance);
         }
         self.cursor.store(to, Ordering::Release);
-        self.sure_at.fetch_max(sure_at.micros(), Ordering::AcqRel);
-        true
+        if to >= self.missed.load(Ordering::Acquire) {
+            self.sure_at.fetch_max(sure_at.micros(), Ordering::AcqRel);
+        }
     }
 
     /// Where in the log it stands.
@@ -123,5 +129,54 @@ impl Index {
     /// How many addresses it holds, and the bytes it takes for them.
     pub fn size(&self) -> (usize, usize) {
         self.shards.size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: AddressKey = AddressKey([7; 16]);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_secs(1_750_000_000 + seconds)
+    }
+
+    fn team() -> TeamId {
+        TeamId::new("team")
+    }
+
+    /// Loaded, and sure of the log up to 10.
+    fn index() -> Index {
+        let index = Index::default();
+        index.cursor.store(10, Ordering::Release);
+        index.loaded.store(true, Ordering::Release);
+        assert!(index.advance(10, 10, &[(team(), KEY, Glance::Ok)], at(0)));
+        index
+    }
+
+    fn commit(before: i64, after: i64, glances: &[Glance]) -> Commit {
+        Commit { before, after, glances: glances.iter().map(|glance| (team(), KEY, *glance)).collect() }
+    }
+
+    #[test]
+    fn a_commit_that_overtakes_another_leaves_the_index_unsure_until_it_is_in() {
+        let index = index();
+        let suppressed = [Glance::Ask];
+        index.apply(&commit(11, 12, &suppressed), at(1));
+        assert_eq!(index.look(&team(), KEY, at(1)), None);
+        index.apply(&commit(10, 11, &[]), at(1));
+        assert_eq!(
+            (index.cursor(), index.look(&team(), KEY, at(1))),
+            (11, None),
+            "the twelfth is acknowledged and not in"
+        );
+        assert!(index.advance(11, 11, &[], at(1)), "read before the twelfth was there");
+        assert_eq!(index.look(&team(), KEY, at(1)), None);
+        assert!(index.advance(11, 12, &[(team(), KEY, Glance::Ask)], at(1)));
+        let look = index.look(&team(), KEY, at(1)).unwrap();
+        assert_eq!((look.glance, look.cursor, look.as_of), (Some(Glance::Ask), 12, at(1)));
+        index.apply(&commit(12, 13, &[Glance::Ok]), at(2));
+        assert_eq!(index.look(&team(), KEY, at(2)).unwrap().as_of, at(2));
     }
 }

@@ -76,7 +76,8 @@ pub struct Receipt {
     pub head: i64,
 }
 
-/// Why a submission was not taken. Nothing of it is stored, and the sender should try again.
+/// Why a submission was not taken. The sender should try again: what of it is on disk all the same is met there as a repetition, and it is
+/// not known as a batch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
     /// Too much is waiting already.
@@ -216,7 +217,7 @@ impl Intake {
     /// Takes a submission in. Returns when it is on disk.
     ///
     /// # Errors
-    /// [`IntakeError`]; then nothing of it is stored.
+    /// [`IntakeError`]; then it is to be sent again.
     pub async fn submit(&self, submission: Submission) -> Result<Receipt, IntakeError> {
         let Submission { endpoint, received_at, events, quarantined, batch, tee } = submission;
         // One request may be larger than the whole queue: it then takes all of it.
@@ -246,6 +247,11 @@ impl Intake {
     /// How many events wait or are being written.
     pub fn waiting(&self) -> usize {
         self.bounds.queue_events - self.room.available_permits()
+    }
+
+    /// Returns when the worker has ended, and nothing is taken any more.
+    pub async fn ended(&self) {
+        self.queue.closed().await;
     }
 
     /// A view of the queue that does not keep the door open.

@@ -74,10 +74,6 @@ declare! {
         relay_addresses_near_daily_limit_total: Counter(),
         /// Domains and sending addresses that were not learned from an event, because too many others were within the hour.
         observations_left_out_total: Counter(),
-        /// Bytes waiting to be written.
-        intake_queue_bytes: Gauge(),
-        /// Requests waiting to be written.
-        intake_queue_depth: Gauge(),
         /// Events written by one commit.
         intake_group_events: Histogram[COUNTS](),
         /// Time one commit took, in seconds.
@@ -228,7 +224,7 @@ mod tests {
             r#"relaywatch_hooks_total{answer="503",endpoint="main",reason="queue_full",source="ses"} 2"#,
             "relaywatch_process_start_time_seconds 1700000000.5",
             &format!(r#"relaywatch_build_info{{version="{}"}} 1"#, env!("CARGO_PKG_VERSION")),
-            "relaywatch_intake_queue_bytes 0",
+            "relaywatch_http_body_bytes_in_flight 0",
             r#"relaywatch_intake_commit_seconds_bucket{le="0.001"} 0"#,
         ] {
             assert!(text.lines().any(|have| have == line), "{line}\nis not in\n{text}");

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::dns::{DnsMetrics, Resolvers};
 use crate::domain::stream::StreamBook;
 use crate::http::api::auth::Tokens;
+use crate::http::api::tasks::Tasks;
 use crate::http::api::{self, Api, Checkup};
 use crate::http::body::{BodyLimits, InFlight};
 use crate::http::hooks::{self, Act, Hooks};
@@ -32,6 +33,10 @@ const STREAMS_ANEW: Duration = Duration::from_secs(10);
 /// How often confirming a subscription is tried, and the pause between.
 const CONFIRM_TRIES: u32 = 4;
 const CONFIRM_PAUSE: Duration = Duration::from_secs(5);
+
+/// The listeners by name. Where they are one, it is that of the hooks.
+const HOOKS: &str = "hooks";
+const API: &str = "api";
 
 /// Where the daemon listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +63,8 @@ pub async fn serve(
     let server = config.server.clone();
     let shutdown = Shutdown::new();
     // Bound before anything is opened: a second daemon on the same addresses ends here and touches nothing.
-    let hooks_listener = Listener::bind("hooks", server.hooks_listen).await?;
-    let api_listener = if server.is_shared() { None } else { Some(Listener::bind("api", server.api_listen).await?) };
+    let hooks_listener = Listener::bind(HOOKS, server.hooks_listen).await?;
+    let api_listener = if server.is_shared() { None } else { Some(Listener::bind(API, server.api_listen).await?) };
     let operations_listener = Listener::bind("operations", server.operations_listen).await?;
     let core = Core::open(config, clock.clone(), migrate).await?;
     let endpoints = endpoints(&core.config)?;
@@ -104,6 +109,7 @@ pub async fn serve(
     watch.tasks().spawn(operations_listener.serve(operations, limits, http.clone(), watch.clone()));
     gauges(&core);
     follow_log(&core, &shutdown);
+    watch_intake(&core, &shutdown);
     let scheduler = jobs::scheduler(&core, &resolvers).await?;
     shutdown.spawn_essential("jobs", scheduler.run(work.clone()));
     follow_streams(&core, &shutdown);
@@ -128,6 +134,7 @@ fn build_api(core: &Core, in_flight: &InFlight, shutdown: &Shutdown, resolvers: 
         configured: core.config.streams.0.clone().into(),
         in_flight: in_flight.clone(),
         body: BodyLimits { bytes: server.body_bytes.get(), timeout: server.body_timeout.get(), retry_after },
+        tasks: Tasks::new(if server.is_shared() { HOOKS } else { API }, core.metrics.http.clone()),
         stopping: shutdown.work().stop().clone(),
         clock: core.clock.clone(),
         checkup: Checkup { resolvers: resolvers.clone(), deadline: core.config.dns.deadline.get() },
@@ -250,6 +257,15 @@ fn follow_log(core: &Core, shutdown: &Shutdown) {
     shutdown.work().tasks().spawn(following);
 }
 
+/// Ends the daemon when the intake worker ends by itself: every hook would be answered 503 from then on.
+fn watch_intake(core: &Core, shutdown: &Shutdown) {
+    let (intake, stop) = (core.intake.clone(), shutdown.work().stop().clone());
+    // Not the worker itself: it goes on until the work has been drained, and the door is let go of when stopping begins.
+    shutdown.spawn_essential("intake", async move {
+        tokio::select! { () = intake.ended() => (), () = stop.cancelled() => () }
+    });
+}
+
 /// Looks for streams that another replica or a command registered, and for those that another replica found to be refused.
 fn follow_streams(core: &Core, shutdown: &Shutdown) {
     let (config, store, context) = (Arc::clone(&core.config), core.store.clone(), Arc::clone(core.intake.context()));
@@ -266,4 +282,22 @@ fn follow_streams(core: &Core, shutdown: &Shutdown) {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_intake_worker_that_ends_by_itself_ends_the_daemon() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { store: crate::config::store::Store::embedded(folder.path()), ..Config::default() };
+        let core = Core::open(config, Clock::system(), true).await.unwrap();
+        let shutdown = Shutdown::new();
+        watch_intake(&core, &shutdown);
+        core.worker.abort();
+        let (_give, orders) = mpsc::channel(1);
+        let ended = tokio::time::timeout(Duration::from_secs(10), shutdown.run(orders, Duration::from_secs(60))).await;
+        assert_eq!(ended, Ok(Ended::Failed("intake")));
+    }
 }

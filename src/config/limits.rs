@@ -10,7 +10,7 @@ use super::size::Size;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// The bytes of events that may wait for the disk; beyond it a hook answers 503.
+    /// The memory for events that wait for the disk, each counted as 2 KiB; beyond it a hook answers 503.
     pub queue_bytes: Size,
     /// What a 503 says in `Retry-After`.
     pub retry_after: Span,

@@ -85,8 +85,8 @@ struct No {
 impl From<Refusal> for No {
     fn from(refusal: Refusal) -> Self {
         let status = StatusCode::from_u16(refusal.answer).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(20));
-        Self { status, reason: refusal.reason, detail: refusal.because.into_owned(), retry_after }
+        // When to come again is said for every 503 alike, by `observe`.
+        Self { status, reason: refusal.reason, detail: refusal.because.into_owned(), retry_after: None }
     }
 }
 
@@ -223,4 +223,16 @@ impl Hooks {
 
 fn answer(status: StatusCode, reason: &str, detail: &str) -> Response {
     (status, Json(json!({"reason": reason, "detail": detail}))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_source_cannot_verify_for_now_leaves_it_to_the_listener_when_to_come_again() {
+        let response = No::from(Refusal::new(503, "key_set_unavailable", "Apple's keys cannot be had")).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!response.headers().contains_key(RETRY_AFTER), "`limits.retry_after` is what a 503 says");
+    }
 }

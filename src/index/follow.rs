@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Index;
@@ -42,7 +44,10 @@ pub async fn follow(index: Arc<Index>, store: Store, policy: Policy, clock: Cloc
 
 /// Reads every glance, in parts side by side, and then stands where the log stood before the first was read: what was committed
 /// meanwhile is read once more, which changes nothing.
-async fn load(index: &Arc<Index>, store: &Store, policy: &Policy, clock: &Clock) -> Result<()> {
+async fn load(index: &Arc<Index>, store: &Store, policy: &Policy, clock: &Clock) -> anyhow::Result<()> {
+    // Also when it had been loaded and could not be brought to the head of the log: commits that come in meanwhile would be lost to the
+    // older glances that are being read.
+    index.loaded.store(false, Ordering::Release);
     let head = store.read().await?.head().await?;
     let parts = store.glance_parts();
     let loading = (0..parts).map(|part| {
@@ -53,9 +58,7 @@ async fn load(index: &Arc<Index>, store: &Store, policy: &Policy, clock: &Clock)
             tx.load_glances(part, parts, |team, key, glance| shards.set(slot_key(team, key), glance)).await
         })
     });
-    for part in futures_util::future::join_all(loading).await {
-        part.unwrap_or(Ok(()))?;
-    }
+    all(loading).await?;
     let mut tx = store.read().await?;
     for (team, key) in tx.erased_addresses().await? {
         index.shards.set(slot_key(&team, key), Glance::Ask);
@@ -63,7 +66,16 @@ async fn load(index: &Arc<Index>, store: &Store, policy: &Policy, clock: &Clock)
     index.cursor.store(head, Ordering::Release);
     index.sure_at.store(0, Ordering::Release);
     index.loaded.store(true, Ordering::Release);
-    catch_up(index, store, policy, clock).await
+    Ok(catch_up(index, store, policy, clock).await?)
+}
+
+/// Waits for all parts; one that ends by itself has not been read.
+async fn all(parts: impl Iterator<Item = JoinHandle<Result<()>>>) -> anyhow::Result<()> {
+    for part in futures_util::future::join_all(parts).await {
+        // Without the words of a panic: they may hold what was being read.
+        part.ok().context("a part of the load ended by itself")??;
+    }
+    Ok(())
 }
 
 /// Reads the log from where the index stands to its head.
@@ -104,5 +116,33 @@ async fn catch_up(index: &Index, store: &Store, policy: &Policy, clock: &Clock) 
         if index.advance(from, to, &glances, if done { now } else { Default::default() }) && done {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    #[tokio::test]
+    async fn a_part_that_panics_was_not_loaded() {
+        assert!(all([tokio::spawn(async { Ok(()) })].into_iter()).await.is_ok());
+        let parts = [tokio::spawn(async { Ok(()) }), tokio::spawn(async { panic!("a bug") })];
+        let error = all(parts.into_iter()).await.unwrap_err();
+        assert_eq!(format!("{error:#}"), "a part of the load ended by itself");
+    }
+
+    #[tokio::test]
+    async fn commits_are_not_taken_in_while_the_load_is_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite:{}", folder.path().join("relaywatch.db").display())).await.unwrap();
+        let (index, policy, (clock, _)) =
+            (Arc::<Index>::default(), Policy::default(), Clock::manual(Timestamp::from_secs(1_750_000_000)));
+        store.migrate().await.unwrap();
+        load(&index, &store, &policy, &clock).await.unwrap();
+        assert!(index.is_loaded());
+        store.close().await;
+        assert!(load(&index, &store, &policy, &clock).await.is_err());
+        assert!(!index.is_loaded(), "it is read anew from the beginning");
     }
 }

@@ -50,7 +50,8 @@ pub(super) async fn write(
         erased::forget(context, &mut tx, &mut taken).await?;
     }
     unname(&mut tx, &mut taken).await?;
-    let counts = counts(&taken);
+    // Before the records: what a bounce proves depends on the deliveries around it, and those of its own group are among them.
+    tx.add_counts(&counts(&taken)).await?;
     let news = memory.news(&taken, now);
     taken.retain(|p| p.keep != Keep::Count);
     let numbered: Vec<(i64, &Prepared)> = (head + 1..).zip(taken.iter().map(Cow::as_ref)).collect();
@@ -63,7 +64,6 @@ pub(super) async fn write(
         tx.append_numbered(numbered.iter().map(|(n, p)| (*n, &p.row))).await?;
     }
     // Last, with all that is only written: reading in between would send each on its way alone.
-    tx.add_counts(&counts).await?;
     tx.put_observed(&news.rows).await?;
     ids.retain(|id| new.contains(id));
     tx.mark_seen(&ids, now).await?;
@@ -74,7 +74,7 @@ pub(super) async fn write(
         tx.put_tee(part.tee).await?;
     }
     tx.commit().await?;
-    memory.learn(news.rows);
+    memory.learn(news.rows, now);
     let left_out = u64::try_from(news.left_out).unwrap_or(u64::MAX);
     context.metrics.intake.observations_left_out_total.add([], left_out);
     // Before anybody is answered: who asks after his 200 gets an answer that knows of it.

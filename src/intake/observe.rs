@@ -32,8 +32,17 @@ pub(super) struct Sending {
 /// What was written of late.
 #[derive(Debug)]
 pub(super) struct Memory {
-    written: HashMap<Observation, Span>,
+    written: HashMap<Observation, Written>,
     most: usize,
+    /// Before this nothing in it has aged.
+    ages_at: Timestamp,
+}
+
+/// What was written of an observation, and when.
+#[derive(Debug)]
+struct Written {
+    span: Span,
+    at: Timestamp,
 }
 
 /// What is new in a group.
@@ -70,7 +79,7 @@ enum What<'a> {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { written: HashMap::new(), most: MOST }
+        Self { written: HashMap::new(), most: MOST, ages_at: Timestamp::default() }
     }
 }
 
@@ -89,7 +98,7 @@ impl Memory {
         for (glimpse, span) in seen {
             let what = glimpse.observation();
             match self.written.get(&what) {
-                Some(known) if known.covers(span) => continue,
+                Some(known) if known.span.covers(span) => continue,
                 Some(_) => {}
                 None => {
                     if !self.has_room(added, now) {
@@ -105,19 +114,25 @@ impl Memory {
         news
     }
 
-    /// Remembers what has reached the disk.
-    pub(super) fn learn(&mut self, rows: Vec<Observed>) {
+    /// Remembers what has reached the disk at `now`.
+    pub(super) fn learn(&mut self, rows: Vec<Observed>, now: Timestamp) {
         for Observed { what, first_seen, last_seen } in rows {
-            let span = self.written.entry(what).or_insert(Span { first: first_seen, last: last_seen });
-            span.add(first_seen);
-            span.add(last_seen);
+            let span = Span { first: first_seen, last: last_seen };
+            let written = self.written.entry(what).or_insert(Written { span, at: now });
+            written.span.add(first_seen);
+            written.span.add(last_seen);
+            written.at = now;
         }
     }
 
+    /// Whether one more can be remembered. What was written longer ago than an hour makes room: at its next sight it is written anyway.
+    /// It is looked for only when there is some, not for every stranger that finds the memory full.
     fn has_room(&mut self, added: usize, now: Timestamp) -> bool {
-        if self.written.len() + added >= self.most {
-            // What was last seen longer ago would be written at its next sight anyway.
-            self.written.retain(|_, span| span.last > now.minus(GRAIN));
+        if self.written.len() + added >= self.most && now >= self.ages_at {
+            self.written.retain(|_, written| written.at > now.minus(GRAIN));
+            let oldest = self.written.values().map(|written| written.at).min();
+            // Later than now, also when nothing is left or the clock was set back.
+            self.ages_at = oldest.unwrap_or(now).min(now).plus(GRAIN);
         }
         self.written.len() + added < self.most
     }
@@ -231,7 +246,7 @@ mod tests {
         assert_eq!(values(&first), all);
         assert!(first.rows.iter().all(|row| (row.first_seen, row.last_seen) == (at(0), at(999))));
         assert_eq!(news(&mut memory, &group, 1_000), first, "what did not reach the disk is not remembered");
-        memory.learn(first.rows);
+        memory.learn(first.rows, at(1_000));
         for seconds in [0, 999, 999 + HOUR - 1, 1 - HOUR] {
             assert_eq!(
                 news(&mut memory, &[event(seconds, "b.shop.test", "192.0.2.1")], 1_000),
@@ -253,12 +268,31 @@ mod tests {
         let many: Vec<Prepared> = (0..10).map(|n| event(0, "b.shop.test", &format!("192.0.2.{n}"))).collect();
         let full = news(&mut memory, &many, 10);
         assert_eq!((full.rows.len(), full.left_out), (5, 8), "13 things were seen");
-        memory.learn(full.rows);
+        memory.learn(full.rows, at(10));
         assert_eq!(memory.written.len(), 5);
         let late = news(&mut memory, &[event(2 * HOUR, "c.shop.test", "192.0.2.77")], 2 * HOUR);
         assert_eq!((late.left_out, values(&late).contains(&("envelope", "c.shop.test"))), (0, true));
-        memory.learn(late.rows);
+        memory.learn(late.rows, at(2 * HOUR));
         assert!(memory.written.len() <= 5, "what was not seen for an hour has gone");
+    }
+
+    #[test]
+    fn what_was_written_of_late_keeps_its_place_however_long_ago_it_happened() {
+        let mut memory = Memory { most: 5, ..Memory::default() };
+        let old: Vec<Prepared> = (0..2).map(|n| event(-9 * HOUR, "b.shop.test", &format!("192.0.2.{n}"))).collect();
+        let told = news(&mut memory, &old, 0);
+        memory.learn(told.rows, at(0));
+        let stranger = [event(0, "c.shop.test", "192.0.2.77")];
+        let full = news(&mut memory, &stranger, 60);
+        assert_eq!(
+            (memory.written.len(), full.left_out),
+            (5, 2),
+            "an old report is no reason to write it with every group"
+        );
+        assert_eq!(news(&mut memory, &old, 60), News::default());
+        assert_eq!(memory.ages_at, at(HOUR), "until then it is not gone through again");
+        assert_eq!(news(&mut memory, &stranger, HOUR).left_out, 0);
+        assert!(memory.ages_at > at(HOUR));
     }
 
     #[test]

@@ -80,7 +80,12 @@ async fn settle(
         .collect();
     let mut results: Vec<Result<Receipt, IntakeError>> = waiting.iter().map(|_| Ok(Receipt::default())).collect();
     let mut pending = vec![whole];
-    while let Some(parts) = pending.pop() {
+    while let Some(mut parts) = pending.pop() {
+        // A request is marked as known with its last part, and only when none before it failed: whoever is told to send it again must
+        // not find it known.
+        for part in parts.iter_mut().filter(|part| results[part.request].is_err()) {
+            part.batch = None;
+        }
         let writing = group::write(context, store, &parts, memory, context.clock.now());
         let written = tokio::time::timeout(bounds.patience, writing).await;
         // Given up, it may be on disk all the same; whoever sends it again meets his own identities.

@@ -33,6 +33,10 @@ pub struct Cutoffs {
 /// Canaries go with the events that tell of them, but none that still counts against its address's budget (a little over 24 hours).
 const CANARIES_COUNT: Duration = Duration::from_secs(2 * 86_400);
 
+/// What names an address is dropped by several statements of its own, so a step has room for that many times fewer of them: groups wait
+/// until it is done.
+const ADDRESS_COSTS: i64 = 20;
+
 /// From the beginning of the log up to the first event to keep, so that what is left has no gap and no scan goes further. The largest
 /// number stands for "all", when every event is older.
 pub(super) const PRUNE_EVENTS: &str = "DELETE FROM events WHERE n IN (SELECT n FROM events WHERE n < COALESCE((SELECT n FROM events \
@@ -69,6 +73,9 @@ impl Tx {
     /// # Errors
     /// When the store fails.
     pub async fn prune(&mut self, cutoffs: &Cutoffs, now: Timestamp, limit: i64) -> Result<u64> {
+        // A group that renews a row while it is being dropped would lose the renewed one; with the head locked, no group is under way, and
+        // neither waits for the other's rows.
+        self.lock_head().await?;
         let mut gone = 0;
         for (sql, cutoff) in [
             (PRUNE_EVENTS, cutoffs.events),
@@ -86,7 +93,7 @@ impl Tx {
             let cutoff = cutoff.micros();
             gone += on!(self, c => sqlx::query(sql).bind(cutoff).bind(limit).execute(c).await?.rows_affected());
         }
-        Ok(gone + self.prune_unflagged(now, limit).await?)
+        Ok(gone + self.prune_unflagged(now, (limit / ADDRESS_COSTS).max(1)).await?)
     }
 
     /// Drops addresses whose time is over and that nobody flagged as relay addresses, with whatever names them.

@@ -201,8 +201,9 @@ impl Questions {
     /// The answers to these lines, in their order; found by a task of its own, so that every core has its share of a large body.
     async fn answer(self: Arc<Self>, chunk: Chunk) -> Result<Bytes, Broken> {
         let line = chunk.first().map_or(0, |(number, _)| *number);
-        let answering = tokio::spawn(async move { self.answer_all(&chunk).await });
-        let answered = answering.await.unwrap_or_else(|_| Err(Problem::internal()));
+        let asked = Arc::clone(&self);
+        // It ends with the body: who has gone away has given his share of the memory back.
+        let answered = self.api.tasks.beside(async move { asked.answer_all(&chunk).await }).await;
         answered.map_err(|problem| Broken { line, problem })
     }
 

@@ -58,8 +58,8 @@ pub(super) async fn check_now(
     }
     tx.commit().await?;
     // Not by this handler alone: a caller that goes away must not leave the stream's lease behind.
-    let looking = tokio::spawn(async move { look(&api, stream, &streams, &token).await });
-    looking.await.map_err(|_| Problem::internal())?.map(Json)
+    let tasks = api.tasks.clone();
+    tasks.apart(async move { look(&api, stream, &streams, &token).await }).await.map(Json)
 }
 
 async fn look(api: &Api, stream: Stream, all: &[Stream], token: &str) -> Result<CheckReport, Problem> {

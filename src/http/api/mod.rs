@@ -20,6 +20,7 @@ pub mod problem;
 pub mod question;
 pub mod sendability;
 mod streams;
+pub mod tasks;
 mod users;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use self::auth::Tokens;
+use self::tasks::Tasks;
 use super::body::{BodyLimits, InFlight};
 use crate::clock::Clock;
 use crate::dns::Resolvers;
@@ -56,6 +58,8 @@ pub struct Api {
     pub in_flight: InFlight,
     /// What one body may take.
     pub body: BodyLimits,
+    /// Runs what a handler does in a task of its own.
+    pub tasks: Tasks,
     /// Set when the daemon is to stop: whoever waits for something to happen waits no longer.
     pub stopping: CancellationToken,
     /// Time.

@@ -29,7 +29,8 @@ fn info() -> Info {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "May this relay address be mailed, and why? Every request needs a bearer token with the scope of its route, or the scope \
-             `admin`. Errors name the field and never repeat a value. No address ever stands in a URL.",
+             `admin`; only this document is served to everybody. Errors name the field and never repeat a value. No address ever stands \
+             in a URL.",
         ))
         .build()
 }

@@ -89,11 +89,7 @@ pub(super) async fn list(State(api): State<Shared>, headers: HeaderMap) -> Resul
     let streams = stored(&api).await?;
     let checks = known(&api, &streams).await?;
     let read_only = api.configured.iter().map(|stream| stream.name.clone()).collect();
-    let since = api.clock.now().minus(OF_LATE);
-    let mut tx = api.intake.store().read().await?;
-    let unregistered_senders = tx.senders_of(UNREGISTERED, since, MOST_SENDERS).await?;
-    let seen = tx.observed_domains(since).await?;
-    let unregistered_domains = strangers(&seen, &streams).take(MOST_DOMAINS).cloned().collect();
+    let (unregistered_senders, unregistered_domains) = unregistered(&api, &streams).await?;
     Ok(Json(Registered { streams, read_only, checks, unregistered_senders, unregistered_domains }))
 }
 
@@ -163,10 +159,21 @@ pub(super) async fn register(
     tx.put_audit(&AuditRow { id, at: now, who, action: "streams_register".into(), detail }).await?;
     tx.commit().await?;
     let all = stored(&api).await?;
-    api.intake.context().streams.store(Arc::new(StreamBook::new(all)));
+    api.intake.context().streams.store(Arc::new(StreamBook::new(all.clone())));
+    let (unregistered_senders, unregistered_domains) = unregistered(&api, &all).await?;
     let checks = known(&api, &streams).await?;
-    let (read_only, unregistered_senders, unregistered_domains) = Default::default();
+    // Had one of them stood in the configuration file, none had been registered.
+    let read_only = Vec::new();
     Ok(Json(Registered { streams, read_only, checks, unregistered_senders, unregistered_domains }))
+}
+
+/// Who sends, and by which domains, although none of these streams says so: `all` that are registered.
+async fn unregistered(api: &Api, all: &[Stream]) -> Result<(Vec<SenderRow>, Vec<Observed>), Problem> {
+    let since = api.clock.now().minus(OF_LATE);
+    let mut tx = api.intake.store().read().await?;
+    let senders = tx.senders_of(UNREGISTERED, since, MOST_SENDERS).await?;
+    let seen = tx.observed_domains(since).await?;
+    Ok((senders, strangers(&seen, all).take(MOST_DOMAINS).cloned().collect()))
 }
 
 /// What is known of these streams; of one that was not looked at yet, nothing.

@@ -143,4 +143,12 @@ async fn a_from_domain_that_nobody_registers_is_shown_with_the_others() {
     let keys: Vec<_> = first.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["esp", "first_seen", "from_domain", "kind", "last_seen", "stream", "team", "value"]);
     assert_eq!((&first["stream"], &first["team"]), (&json!("unregistered"), &json!(TEAM)));
+
+    // Whoever registers a stream is told what is still left.
+    let mut half = shop();
+    half["mail_from_domain"] = json!("other.test");
+    let told: Value = stage.api(Method::PUT, "/v1/streams").json(&half).expect(200).await.json();
+    assert_eq!(told["unregistered_senders"], listed["unregistered_senders"], "what was reported before stays");
+    let left = told["unregistered_domains"].as_array().unwrap();
+    assert_eq!((left.len(), &left[0]["value"]), (1, &json!("bounce.shop.test")), "{told:#}");
 }

@@ -7,14 +7,16 @@ use std::time::Duration;
 use futures_util::poll;
 use relaywatch::domain::ids::StreamName;
 use relaywatch::domain::record::OverrideAction;
+use relaywatch::domain::verdict::Reason;
 use relaywatch::intake::{Bounds, Intake, IntakeError};
 
 use super::{on_both, team};
-use crate::world::{ANN, BEN, CRM, HOUR, World, decided, delivered, unsubscribed};
+use crate::world::{ANN, BEN, CRM, HOUR, World, decided, delivered, unsubscribed, user_not_found};
 
 on_both! {
     who_settles_and_who_folds_lose_nothing_of_each_other,
     what_is_due_is_settled_in_steps,
+    the_deliveries_of_a_group_are_the_controls_of_its_bounces,
 }
 
 async fn who_settles_and_who_folds_lose_nothing_of_each_other(world: World) {
@@ -55,6 +57,17 @@ async fn what_is_due_is_settled_in_steps(world: World) {
         assert_eq!(world.intake.settle_due(10).await.unwrap().looked_at, n);
     }
     assert!(world.desired(CRM).await.is_empty());
+}
+
+async fn the_deliveries_of_a_group_are_the_controls_of_its_bounces(world: World) {
+    let day = || {
+        let told = (0..20).map(|n| delivered(&format!("p{n}@privaterelay.appleid.com")));
+        told.chain([user_not_found(ANN)]).collect::<Vec<_>>()
+    };
+    world.receive_all(&day()).await;
+    world.pass(25 * HOUR);
+    world.receive_all(&day()).await;
+    assert_eq!(world.suppressed_at(CRM, ANN).await, Some(Reason::RecipientGone), "at once, not when time settles it");
 }
 
 #[tokio::test]

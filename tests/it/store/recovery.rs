@@ -13,6 +13,7 @@ use crate::world::{ANN, ANN_SUB, BEN, Told, World, authorized, delivered, user_n
 on_both! {
     a_poison_event_is_put_aside_and_costs_nobody_else,
     what_came_with_a_poison_event_is_stored_all_the_same,
+    a_request_that_is_taken_in_part_is_not_known_as_a_batch,
     a_corrupt_record_costs_only_its_own_events,
     a_database_that_is_not_right_is_no_fault_of_the_events,
 }
@@ -79,6 +80,27 @@ async fn what_came_with_a_poison_event_is_stored_all_the_same(world: World) {
     assert_eq!((tx.count_quarantined().await.unwrap(), tx.count_tee().await.unwrap()), (2, (1, 0)));
 }
 
+async fn a_request_that_is_taken_in_part_is_not_known_as_a_batch(world: World) {
+    refuse_poison(&world.store).await;
+    let batch = world.intake.context().keyring.event(&Identity::new("batch", &["b1"]));
+    let told = [poison(delivered(ANN).at(world.now())), delivered(BEN).at(world.now())];
+    let submission = || Submission { batch: Some(batch), ..world.submission(&told) };
+    // The first half can neither be stored nor put aside; the second is stored.
+    execute(&world.store, "ALTER TABLE quarantine RENAME TO elsewhere").await;
+    let refused = world.intake.submit(submission()).await.unwrap_err();
+    assert!(matches!(refused, IntakeError::Unavailable(_)), "{refused}");
+    assert!(
+        !world.intake.knows(batch).await.unwrap(),
+        "or the sender's next try is answered 200 and the first half lost"
+    );
+    assert_eq!(world.read().await.head().await.unwrap(), 1);
+    execute(&world.store, "ALTER TABLE elsewhere RENAME TO quarantine").await;
+    let again = world.intake.submit(submission()).await.unwrap();
+    assert_eq!((again.new, again.repeated), (0, 1));
+    assert!(world.intake.knows(batch).await.unwrap());
+    assert_eq!(world.read().await.count_quarantined().await.unwrap(), 1);
+}
+
 async fn a_corrupt_record_costs_only_its_own_events(world: World) {
     world.receive_all(&[delivered(ANN), delivered(BEN)]).await;
     execute(&world.store, "UPDATE address_records SET facts = '{\"ok\":7}' WHERE version = 1").await;
@@ -109,6 +131,15 @@ async fn postgresql_refuses_a_nul_and_the_event_alone_is_put_aside() {
     assert_eq!(parts[0].summary.because, "the store refused the event: code 22P05");
 }
 
+/// Returns when a statement waits for a lock in this database.
+pub(super) async fn until_somebody_waits(url: &str) {
+    let waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut watcher = PgConnection::connect(url).await.unwrap();
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Ends every connection of the daemon, as a restart or a failover of the server does.
 async fn kill_backends(url: &str) -> i64 {
     let mut admin = PgConnection::connect(url).await.unwrap();
@@ -137,11 +168,7 @@ async fn a_backend_killed_in_mid_flight_is_an_unavailable_store_and_the_door_rec
         let intake = world.intake.clone();
         async move { intake.submit(submission).await }
     });
-    let waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let mut watcher = PgConnection::connect(&world.url()).await.unwrap();
-    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await.unwrap() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until_somebody_waits(&world.url()).await;
     assert!(kill_backends(&world.url()).await >= 1);
     let refused = under_way.await.unwrap().unwrap_err();
     assert!(matches!(refused, IntakeError::Unavailable(_)), "{refused}");

@@ -9,9 +9,10 @@ use relaywatch::domain::observed::ObservedKind;
 use relaywatch::domain::record::AddressRecord;
 use relaywatch::domain::time::Timestamp;
 use relaywatch::store::{
-    AddressRow, AuditRow, CellCount, Cutoffs, DesiredRow, EventRow, QuarantineRow, QuarantineSummary, SealedRow,
+    AddressRow, AuditRow, CellCount, Cutoffs, DesiredRow, EventRow, QuarantineRow, QuarantineSummary, SealedRow, Tx,
 };
 
+use super::recovery::until_somebody_waits;
 use super::{at, event_key, key, log, observed, on_both, team};
 use crate::world::World;
 
@@ -122,14 +123,13 @@ async fn the_log_is_pruned_from_its_beginning_and_keeps_no_gap(world: World) {
     assert_eq!(tx.prune(&cutoffs(at(35)), at(100), 100).await.unwrap(), 2);
 }
 
+fn address(keep: Option<i64>) -> AddressRow {
+    let keep_until = keep.map(at);
+    AddressRow { record: AddressRecord::default(), version: 1, settle_at: None, keep_until, subject_asks: false }
+}
+
 async fn an_unflagged_address_goes_with_all_that_names_it(world: World) {
-    let row = |keep: Option<i64>| AddressRow {
-        record: AddressRecord::default(),
-        version: 1,
-        settle_at: None,
-        keep_until: keep.map(at),
-        subject_asks: false,
-    };
+    let row = address;
     let rows = HashMap::from([
         ((team(), key(1)), row(Some(10))),
         ((team(), key(2)), row(Some(60))),
@@ -164,4 +164,33 @@ async fn an_unflagged_address_goes_with_all_that_names_it(world: World) {
     let events = tx.events_after(0, 10).await.unwrap();
     assert_eq!(events.iter().map(|e| e.address_key).collect::<Vec<_>>(), [None, Some(key(2)), Some(key(3))]);
     assert_eq!((events[0].subject_key, events[0].diagnostic.is_some()), (None, true), "the words can be read again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_a_group_renews_meanwhile_stays() {
+    let world = World::on_postgres().await;
+    let put = async |tx: &mut Tx, keep: i64| {
+        let rows = HashMap::from([((team(), key(1)), address(Some(keep)))]);
+        tx.put_addresses(rows.iter()).await.unwrap();
+    };
+    let mut tx = world.store.write().await.unwrap();
+    put(&mut tx, 10).await;
+    tx.commit().await.unwrap();
+    // A group is under way: it has the head, and has renewed the address.
+    let mut group = world.store.write().await.unwrap();
+    group.lock_head().await.unwrap();
+    put(&mut group, 100).await;
+    let pruning = tokio::spawn({
+        let store = world.store.clone();
+        async move {
+            let mut tx = store.write().await.unwrap();
+            let gone = tx.prune(&cutoffs(at(0)), at(11), 10).await.unwrap();
+            tx.commit().await.unwrap();
+            gone
+        }
+    });
+    until_somebody_waits(&world.url()).await;
+    group.commit().await.unwrap();
+    assert_eq!(pruning.await.unwrap(), 0);
+    assert_eq!(world.read().await.count_records().await.unwrap().0, 1);
 }
