@@ -72,7 +72,7 @@ impl super::Section for Apple {
 
 impl super::Section for AppleEndpoint {
     fn check(&self, findings: &mut super::Findings) {
-        super::endpoint::check_name(&self.name, findings);
+        super::endpoint::check_name("name", &self.name, findings);
     }
 }
 

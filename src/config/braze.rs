@@ -23,7 +23,7 @@ pub struct BrazeEndpoint {
 
 impl Section for BrazeEndpoint {
     fn check(&self, findings: &mut Findings) {
-        endpoint::check_name(&self.name, findings);
+        endpoint::check_name("name", &self.name, findings);
         endpoint::check_team(&self.team, findings);
     }
 }

@@ -1,10 +1,11 @@
 //! `[canaries]`: mail of our own to our own relay addresses: by which ways, how often, and that the numbers can work.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::duration::Span;
+use super::duration::{Span, check_span};
+use super::endpoint::check_name;
 use super::findings::{Findings, Section};
 use super::mail_server::MailAddress;
 use super::streams::Streams;
@@ -136,11 +137,9 @@ impl Canaries {
             ("burst_for", self.burst_for, self.burst),
             ("ceiling", self.ceiling, second),
         ] {
-            findings.expect(span >= least && span <= day, field, format!("must be from {least} to {day}"));
+            check_span(field, span, least, day, findings);
         }
-        let (least, most) = (Span::days(1), Span::days(365));
-        let fits = self.keep >= least && self.keep <= most;
-        findings.expect(fits, "keep", format!("must be from {least} to {most}"));
+        check_span("keep", self.keep, day, Span::days(365), findings);
         let fits = (1..=DAILY).contains(&self.daily);
         findings.expect(
             fits,
@@ -150,29 +149,22 @@ impl Canaries {
     }
 
     fn check_addresses(&self, findings: &mut Findings) {
-        let (mut names, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        for (i, own) in self.addresses.iter().enumerate() {
-            findings.expect(is_name(&own.name), &format!("addresses.{i}.name"), NAME);
-            findings.expect(names.insert(&own.name), &format!("addresses.{i}.name"), "names two addresses");
-            findings.expect(seen.insert(&own.address.0), &format!("addresses.{i}.address"), "has two names");
-        }
+        findings.within("addresses", &self.addresses);
+        let names = self.addresses.iter().map(|own| &own.name);
+        findings.expect_unique(names, |i| format!("addresses.{i}.name"), "names two addresses");
+        let addresses = self.addresses.iter().map(|own| &own.address.0);
+        findings.expect_unique(addresses, |i| format!("addresses.{i}.address"), "has two names");
     }
 
     fn check_routes(&self, findings: &mut Findings) {
+        findings.within("routes", &self.routes);
         let mut keys = BTreeMap::new();
         for (i, route) in self.routes.iter().enumerate() {
             let field = |key: &str| format!("routes.{i}.{key}");
-            findings.expect(is_name(&route.name), &field("name"), NAME);
-            findings.expect(is_name(&route.round), &field("round"), NAME);
             if let Some(other) = keys.insert(RouteKey::of(&route.name), &route.name) {
                 let message = format!("cannot be told from {other:?} in a token; choose another name");
                 findings.add(&field("name"), message);
             }
-            let needs_mailbox = route.role != Role::Negative;
-            let message =
-                if needs_mailbox { "is missing" } else { "makes no sense for an address that does not exist" };
-            findings.expect(route.mailbox.is_some() == needs_mailbox, &field("mailbox"), message);
-            findings.expect(!route.addresses.is_empty(), &field("addresses"), "is empty");
             for name in &route.addresses {
                 let Some(address) = self.address(name) else {
                     findings.add(&field("addresses"), format!("{name:?} is not among [[canaries.addresses]]"));
@@ -225,11 +217,23 @@ impl Canaries {
     }
 }
 
-const NAME: &str = "takes 1 to 64 letters, digits, `-`, `_` and `.`";
+impl Section for NamedAddress {
+    fn check(&self, findings: &mut Findings) {
+        check_name("name", &self.name, findings);
+    }
+}
 
-fn is_name(name: &str) -> bool {
-    let sound = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(sound)
+impl Section for RouteSection {
+    fn check(&self, findings: &mut Findings) {
+        check_name("name", &self.name, findings);
+        check_name("round", &self.round, findings);
+        let needs_mailbox = self.role != Role::Negative;
+        let message = if needs_mailbox { "is missing" } else { "makes no sense for an address that does not exist" };
+        findings.expect(self.mailbox.is_some() == needs_mailbox, "mailbox", message);
+        findings.expect(!self.addresses.is_empty(), "addresses", "is empty");
+        // Its load is shared among as many as are listed: one that stands twice would get twice what was computed.
+        findings.expect_unique(&self.addresses, |i| format!("addresses.{i}"), "names an address twice");
+    }
 }
 
 impl Section for Canaries {
@@ -307,6 +311,7 @@ mod tests {
             ("\"one\", \"two\"", "\"one\", \"six\"", "routes.0.addresses: \"six\" is not among"),
             ("[\"one\", \"two\"]", "[]", "routes.0.addresses: is empty"),
             ("[\"one\", \"two\"]", "[\"box\"]", "routes.0.addresses: \"box\" is on no domain of the relay"),
+            ("\"one\", \"two\"", "\"one\", \"one\"", "routes.0.addresses.1: names an address twice"),
             ("[\"box\"]", "[\"two\"]", "routes.1.addresses: \"two\" is on a domain of the relay"),
             ("\"plain\"", "\"production\"", "routes.1.round: has two production routes"),
             ("\"production\"", "\"negative\"", "routes.0.mailbox: makes no sense"),

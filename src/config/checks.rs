@@ -1,6 +1,5 @@
 //! `[checks]`: when the streams' DNS records are looked at.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -64,10 +63,8 @@ impl Section for Checks {
     fn check(&self, findings: &mut Findings) {
         let most = Span::hours(1);
         findings.expect(self.jitter <= most, "jitter", format!("must be at most {most}"));
-        let mut names = BTreeSet::new();
-        for (i, own) in self.streams.iter().enumerate() {
-            findings.expect(names.insert(&own.stream), &format!("streams.{i}.stream"), "has two schedules");
-        }
+        let streams = self.streams.iter().map(|own| &own.stream);
+        findings.expect_unique(streams, |i| format!("streams.{i}.stream"), "has two schedules");
     }
 }
 

@@ -1,10 +1,8 @@
 //! `[[destinations]]`: where changes of user records go, and how far they are trusted to go there by themselves.
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 
-use super::duration::Span;
+use super::duration::{Span, check_span};
 use super::endpoint::{check_name, check_team};
 use super::findings::{Findings, Section};
 use super::secret::Secret;
@@ -101,7 +99,7 @@ impl Destination {
 
 impl Section for Destination {
     fn check(&self, findings: &mut Findings) {
-        check_name(&self.name, findings);
+        check_name("name", &self.name, findings);
         check_team(&self.team, findings);
         self.url.check(self.allow_private_addresses, findings);
         findings.expect(
@@ -122,10 +120,8 @@ impl Section for Destination {
 impl Section for Destinations {
     fn check(&self, findings: &mut Findings) {
         self.0.check(findings);
-        let mut names = BTreeSet::new();
-        for (i, destination) in self.0.iter().enumerate() {
-            findings.expect(names.insert(&destination.name), &format!("{i}.name"), "names two destinations");
-        }
+        let names = self.0.iter().map(|destination| &destination.name);
+        findings.expect_unique(names, |i| format!("{i}.name"), "names two destinations");
     }
 }
 
@@ -134,8 +130,7 @@ pub(super) fn timeout() -> Span {
 }
 
 pub(super) fn check_timeout(timeout: Span, findings: &mut Findings) {
-    let fits = timeout >= Span::secs(1) && timeout <= LONGEST_TIMEOUT;
-    findings.expect(fits, "timeout", "must be from 1s to 1m");
+    check_span("timeout", timeout, Span::secs(1), LONGEST_TIMEOUT, findings);
 }
 
 #[cfg(test)]

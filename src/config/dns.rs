@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
-use super::duration::Span;
+use super::duration::{Span, check_span};
 use super::findings::{Findings, Section};
 
 /// How questions are asked.
@@ -45,13 +45,11 @@ impl Section for Dns {
         }
         let shared = self.second_resolvers.iter().any(|server| self.resolvers.contains(server));
         findings.expect(!shared, "second_resolvers", "names one of dns.resolvers, which cannot confirm itself");
-        let fits = |span: Span, least: Span, most: Span| span >= least && span <= most;
-        let (least, most) = (Span::millis(50), Span::secs(30));
-        findings.expect(fits(self.timeout, least, most), "timeout", format!("must be from {least} to {most}"));
+        check_span("timeout", self.timeout, Span::millis(50), Span::secs(30), findings);
         findings.expect((1..=10).contains(&self.attempts), "attempts", "must be from 1 to 10");
         let most = Span::secs(300);
-        let message = format!("must be from dns.timeout to {most}");
-        findings.expect(fits(self.deadline, self.timeout, most), "deadline", message);
+        let fits = self.deadline >= self.timeout && self.deadline <= most;
+        findings.expect(fits, "deadline", format!("must be from dns.timeout to {most}"));
         findings.expect((1..=1024).contains(&self.in_flight), "in_flight", "must be from 1 to 1024");
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
+use super::findings::Findings;
+
 /// A length of time. A bare number is refused: its unit would be a guess.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(Duration);
@@ -49,6 +51,11 @@ impl Span {
     pub const fn is_zero(self) -> bool {
         self.0.is_zero()
     }
+}
+
+/// Adds a finding unless `least <= span <= most`.
+pub(super) fn check_span(field: &str, span: Span, least: Span, most: Span, findings: &mut Findings) {
+    findings.expect(span >= least && span <= most, field, format!("must be from {least} to {most}"));
 }
 
 impl FromStr for Span {
@@ -136,6 +143,17 @@ mod tests {
             let span: Span = text.parse().unwrap();
             assert_eq!((span, span.to_string().as_str()), (Span::millis(millis), written), "{text}");
             assert_eq!(written.parse(), Ok(span));
+        }
+    }
+
+    #[test]
+    fn both_ends_of_a_range_are_in_it() {
+        for (millis, fits) in [(999, false), (1_000, true), (60_000, true), (60_001, false)] {
+            let mut findings = Findings::default();
+            check_span("timeout", Span::millis(millis), Span::secs(1), Span::secs(60), &mut findings);
+            let found: Vec<_> = findings.into_result().err().into_iter().flatten().map(|f| f.to_string()).collect();
+            let want: &[&str] = if fits { &[] } else { &["timeout: must be from 1s to 1m"] };
+            assert_eq!(found, want, "{millis}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the endpoints of every provider have in common: a name that stands in a URL, and a team.
+//! What named sections have in common: a name that can stand in a URL, a metric and a command as it is written, and a team.
 
 use super::Findings;
 use crate::domain::ids::TeamId;
@@ -6,11 +6,18 @@ use crate::domain::ids::TeamId;
 /// The longest name, in bytes.
 const LONGEST: usize = 64;
 
-/// Adds a finding unless the name can stand as the last part of `/hooks/{source}/{name}` as it is written.
-pub fn check_name(name: &str, findings: &mut Findings) {
-    let sound = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    let fits = !name.is_empty() && name.len() <= LONGEST && name.bytes().all(sound);
-    findings.expect(fits, "name", "takes 1 to 64 letters, digits, `-` and `_`");
+/// What a name may be.
+pub(super) const NAME: &str = "takes 1 to 64 letters, digits, `-`, `_` and `.`, no `.` in front";
+
+/// Whether it can be the name of an endpoint, a stream, a route and so on. Part of a path as it is, so never `.` or `..`.
+pub(super) fn is_name(name: &str) -> bool {
+    let sound = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    !name.is_empty() && name.len() <= LONGEST && !name.starts_with('.') && name.bytes().all(sound)
+}
+
+/// Adds a finding unless it is a name.
+pub fn check_name(field: &str, name: &str, findings: &mut Findings) {
+    findings.expect(is_name(name), field, NAME);
 }
 
 /// Adds a finding when the team is empty.
@@ -24,15 +31,15 @@ mod tests {
 
     #[test]
     fn a_name_stands_in_a_url_as_it_is() {
-        for (name, fits) in
-            [("main", true), ("eu-2_b", true), ("", false), ("a/b", false), ("a b", false), ("é", false)]
-        {
-            let mut findings = Findings::default();
-            check_name(name, &mut findings);
-            assert_eq!(findings.into_result().is_ok(), fits, "{name}");
+        let longest = "x".repeat(LONGEST);
+        for name in ["main", "eu-2_b", "news.control", "_", &longest] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "a/b", "a b", "é", ".", "..", ".hidden"] {
+            assert!(!is_name(name), "{name}");
         }
         let mut findings = Findings::default();
-        check_name(&"x".repeat(65), &mut findings);
+        check_name("name", &"x".repeat(LONGEST + 1), &mut findings);
         check_team(&TeamId::new(" "), &mut findings);
         assert_eq!(findings.into_result().unwrap_err().len(), 2);
     }

@@ -1,5 +1,6 @@
 //! What a valid-looking configuration gets wrong, each finding with the path of its field.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A part of the configuration that can check itself.
@@ -72,6 +73,19 @@ impl Findings {
         }
     }
 
+    /// Adds a finding about each value that stands already further up its list. `field` is its path, by its position.
+    pub fn expect_unique<V: Ord>(
+        &mut self,
+        values: impl IntoIterator<Item = V>,
+        field: impl Fn(usize) -> String,
+        message: &str,
+    ) {
+        let mut seen = BTreeSet::new();
+        for (position, value) in values.into_iter().enumerate() {
+            self.expect(seen.insert(value), &field(position), message);
+        }
+    }
+
     /// All of them, if there are any.
     ///
     /// # Errors
@@ -101,5 +115,13 @@ mod tests {
         findings.add("", "two endpoints have the same name");
         let found: Vec<_> = findings.into_result().unwrap_err().iter().map(ToString::to_string).collect();
         assert_eq!(found, ["ses.1.name: is empty", ": two endpoints have the same name"]);
+    }
+
+    #[test]
+    fn each_repetition_is_found_and_no_first_one() {
+        let mut findings = Findings::default();
+        findings.expect_unique(["a", "b", "a", "c", "a"], |i| format!("{i}.name"), "names two");
+        let found: Vec<_> = findings.into_result().unwrap_err().iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["2.name: names two", "4.name: names two"]);
     }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 
-use super::duration::Span;
 use super::findings::Findings;
 use super::secret::Secret;
 use crate::domain::address::{Address, domain_of};
@@ -69,11 +68,6 @@ impl MailServer {
 pub(super) fn check_login(username: Option<&Secret>, password: Option<&Secret>, findings: &mut Findings) {
     findings.expect(username.is_none() || password.is_some(), "password", "is missing beside username");
     findings.expect(password.is_none() || username.is_some(), "username", "is missing beside password");
-}
-
-/// Adds a finding unless `least <= span <= most`.
-pub(super) fn check_span(field: &str, span: Span, least: Span, most: Span, findings: &mut Findings) {
-    findings.expect(span >= least && span <= most, field, format!("must be from {least} to {most}"));
 }
 
 /// A mail address as configured. Printed as `<address>`.

@@ -1,14 +1,13 @@
 //! `[[mailboxes]]`: where canaries should arrive, and how they are read there.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::duration::Span;
+use super::duration::{Span, check_span};
 use super::endpoint::check_name;
 use super::findings::{Findings, Section};
-use super::mail_server::{Login, MailServer, MailTls, check_login, check_span};
+use super::mail_server::{Login, MailServer, MailTls, check_login};
 use super::secret::Secret;
 use super::size::Size;
 
@@ -94,7 +93,7 @@ impl MailboxSection {
 
 impl Section for MailboxSection {
     fn check(&self, findings: &mut Findings) {
-        check_name(&self.name, findings);
+        check_name("name", &self.name, findings);
         match self.kind {
             MailboxKind::Imap => {
                 findings.expect(self.host.is_some(), "host", "is missing: an IMAP mailbox is on a server");
@@ -133,10 +132,8 @@ impl Section for MailboxSection {
 impl Section for Mailboxes {
     fn check(&self, findings: &mut Findings) {
         self.0.check(findings);
-        let mut names = BTreeSet::new();
-        for (i, mailbox) in self.0.iter().enumerate() {
-            findings.expect(names.insert(&mailbox.name), &format!("{i}.name"), "names two mailboxes");
-        }
+        let names = self.0.iter().map(|mailbox| &mailbox.name);
+        findings.expect_unique(names, |i| format!("{i}.name"), "names two mailboxes");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::duration::Span;
+use super::duration::{Span, check_span};
 use super::findings::{Findings, Section};
 use crate::domain::record::IDENTITY_KEPT;
 
@@ -45,16 +45,15 @@ impl Default for Retention {
 
 impl Section for Retention {
     fn check(&self, findings: &mut Findings) {
-        for (field, span, least) in [
-            ("events", self.events, Span::days(1)),
-            ("quarantine", self.quarantine, Span::days(1)),
-            ("audit", self.audit, Span::days(1)),
-            ("cells", self.cells, Span::days(1)),
-            ("dns", self.dns, Span::days(1)),
-            ("observed", self.observed, Span::days(1)),
+        for (field, span) in [
+            ("events", self.events),
+            ("quarantine", self.quarantine),
+            ("audit", self.audit),
+            ("cells", self.cells),
+            ("dns", self.dns),
+            ("observed", self.observed),
         ] {
-            let fits = span >= least && span <= LONGEST;
-            findings.expect(fits, field, format!("must be from {least} to {LONGEST}"));
+            check_span(field, span, Span::days(1), LONGEST, findings);
         }
         let fits = self.identities.get() >= IDENTITY_KEPT && self.identities <= LONGEST;
         let message = format!("must be from 35d to {LONGEST}: a younger event is not known to be a repetition");

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::hook_auth::HookAuth;
-use super::{Findings, Section};
+use super::{Findings, Section, endpoint};
 use crate::domain::ids::TeamId;
 
 /// One `[[endpoints.ses]]`: the webhook `/hooks/ses/<name>`.
@@ -67,10 +67,8 @@ impl Default for SnsSection {
 
 impl Section for SesEndpoint {
     fn check(&self, findings: &mut Findings) {
-        let is_segment =
-            !self.name.is_empty() && self.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-        findings.expect(is_segment, "name", "must be letters, digits, - and _: it is part of the path");
-        findings.expect(!self.team.as_str().is_empty(), "team", "is empty");
+        endpoint::check_name("name", &self.name, findings);
+        endpoint::check_team(&self.team, findings);
         let open = matches!(self.raw_delivery, Some(HookAuth::None));
         findings.expect(!open, "raw_delivery", "must be a secret: a raw body proves nothing by itself");
         let can_take = !self.topics.is_empty() || self.raw_delivery.is_some();

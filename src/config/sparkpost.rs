@@ -20,7 +20,7 @@ pub struct SparkpostEndpoint {
 
 impl Section for SparkpostEndpoint {
     fn check(&self, findings: &mut Findings) {
-        endpoint::check_name(&self.name, findings);
+        endpoint::check_name("name", &self.name, findings);
         endpoint::check_team(&self.team, findings);
     }
 }

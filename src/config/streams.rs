@@ -1,11 +1,11 @@
 //! `[[streams]]`: the registered ways of sending. Those registered here are read-only over the API.
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 
+use super::endpoint::{NAME, is_name};
 use super::findings::{Findings, Section};
 use crate::domain::address::domain_of;
+use crate::domain::ids::UNREGISTERED;
 use crate::domain::stream::{PROVIDER_DEFAULT, Stream};
 
 /// The streams of the configuration file.
@@ -15,13 +15,13 @@ pub struct Streams(pub Vec<Stream>);
 
 impl Section for Streams {
     fn check(&self, findings: &mut Findings) {
-        let mut names = BTreeSet::new();
         for (i, stream) in self.0.iter().enumerate() {
             for (field, message) in wrong(stream) {
                 findings.add(&format!("{i}.{field}"), message);
             }
-            findings.expect(names.insert(&stream.name), &format!("{i}.name"), "names two streams");
         }
+        let names = self.0.iter().map(|stream| &stream.name);
+        findings.expect_unique(names, |i| format!("{i}.name"), "names two streams");
     }
 }
 
@@ -29,10 +29,11 @@ impl Section for Streams {
 pub fn wrong(stream: &Stream) -> Vec<(&'static str, &'static str)> {
     let mut found = Vec::new();
     let name = stream.name.as_str();
-    let sound =
-        !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    if !sound || name == crate::domain::ids::UNREGISTERED {
-        found.push(("name", "takes 1 to 64 letters, digits, `-`, `_` and `.`, and not `unregistered`"));
+    if !is_name(name) {
+        found.push(("name", NAME));
+    }
+    if name == UNREGISTERED {
+        found.push(("name", "is the word for mail of no registered stream"));
     }
     if stream.team.as_str().is_empty() {
         found.push(("team", "is empty"));

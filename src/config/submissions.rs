@@ -1,14 +1,14 @@
 //! `[[submissions]]`: the servers that take our canaries, by SMTP. What they sign and deliver is the real stream's way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::duration::Span;
+use super::duration::{Span, check_span};
 use super::endpoint::check_name;
 use super::findings::{Findings, Section};
-use super::mail_server::{Login, MailAddress, MailServer, MailTls, check_login, check_span};
+use super::mail_server::{Login, MailAddress, MailServer, MailTls, check_login};
 use super::secret::Secret;
 use crate::domain::address::domain_of;
 use crate::domain::stream::Provider;
@@ -89,7 +89,7 @@ impl SubmissionSection {
 
 impl Section for SubmissionSection {
     fn check(&self, findings: &mut Findings) {
-        check_name(&self.name, findings);
+        check_name("name", &self.name, findings);
         self.server().check(findings);
         check_login(self.username.as_ref(), self.password.as_ref(), findings);
         let greets = domain_of(&self.hello).is_some() && !self.hello.contains('@');
@@ -114,10 +114,8 @@ impl Section for SubmissionSection {
 impl Section for Submissions {
     fn check(&self, findings: &mut Findings) {
         self.0.check(findings);
-        let mut names = BTreeSet::new();
-        for (i, submission) in self.0.iter().enumerate() {
-            findings.expect(names.insert(&submission.name), &format!("{i}.name"), "names two submissions");
-        }
+        let names = self.0.iter().map(|submission| &submission.name);
+        findings.expect_unique(names, |i| format!("{i}.name"), "names two submissions");
     }
 }
 

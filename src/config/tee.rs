@@ -1,7 +1,5 @@
 //! `[[tee]]`: services to which Apple's verified notifications are passed on unchanged, because Apple knows one URL per app group.
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 
 use super::destinations::{check_timeout, timeout};
@@ -33,7 +31,7 @@ pub struct TeeTarget {
 
 impl Section for TeeTarget {
     fn check(&self, findings: &mut Findings) {
-        check_name(&self.name, findings);
+        check_name("name", &self.name, findings);
         self.url.check(self.allow_private_addresses, findings);
         check_timeout(self.timeout, findings);
     }
@@ -42,9 +40,7 @@ impl Section for TeeTarget {
 impl Section for TeeTargets {
     fn check(&self, findings: &mut Findings) {
         self.0.check(findings);
-        let mut names = BTreeSet::new();
-        for (i, target) in self.0.iter().enumerate() {
-            findings.expect(names.insert(&target.name), &format!("{i}.name"), "names two targets");
-        }
+        let names = self.0.iter().map(|target| &target.name);
+        findings.expect_unique(names, |i| format!("{i}.name"), "names two targets");
     }
 }
