@@ -69,7 +69,8 @@ impl Core {
         if migrate {
             store.migrate().await.context("migrating the store")?;
         } else {
-            store.check_schema().await?;
+            let remedy = "checking the schema (`relaywatch migrate` brings an older one up to date)";
+            store.check_schema().await.context(remedy)?;
         }
         let embedded = config.store.url.backend() == Backend::Sqlite;
         let keyring = keys::load(&key_file(&config), embedded, random)?;

@@ -61,7 +61,7 @@ impl Doctor {
             found.push(Finding::fail("configuration", format!("{error:#}"), remedy));
         }
         found.extend(settings::findings(&config, now));
-        let (of_keys, keyring) = files::keys(&config, database::exists(&config));
+        let (of_keys, keyring) = files::keys(&config, !config.store.url.is_missing());
         found.extend(of_keys);
         found.extend(files::first_token(&config));
         found.extend(files::data_dir(&config));

@@ -13,7 +13,7 @@ use super::secret::Secret;
 /// Where everything is kept.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// The folder for the embedded database, generated secrets and the journal.
+    /// The folder for the embedded database and generated secrets.
     pub data_dir: PathBuf,
     /// The database. By default SQLite in `data_dir`.
     pub url: StoreUrl,
@@ -108,6 +108,12 @@ impl StoreUrl {
         self.backend
     }
 
+    /// Whether it names a SQLite file that is not there. Opening it would make one.
+    pub fn is_missing(&self) -> bool {
+        let path = self.expose().strip_prefix("sqlite:").unwrap_or_default();
+        self.backend == Backend::Sqlite && !Path::new(path.strip_prefix("//").unwrap_or(path)).exists()
+    }
+
     /// The URL with its password; only for connecting.
     pub fn expose(&self) -> &str {
         self.text.expose_secret()
@@ -160,6 +166,18 @@ mod tests {
             assert_eq!(format!("{url} {url:?}"), format!("{printed} {printed}"));
             assert_eq!(url.expose(), text);
         }
+    }
+
+    #[test]
+    fn only_a_file_can_be_seen_to_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relaywatch.db");
+        let url = StoreUrl::sqlite(&path);
+        assert!(url.is_missing());
+        std::fs::write(&path, "").unwrap();
+        assert!(!url.is_missing());
+        assert!(!StoreUrl::parse(&format!("sqlite://{}", path.display())).unwrap().is_missing());
+        assert!(!StoreUrl::parse("postgres://db.example/relay").unwrap().is_missing());
     }
 
     #[test]

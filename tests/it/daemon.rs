@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::Method;
 use relaywatch::clock::Stopwatch;
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::client::Request;
@@ -65,6 +66,13 @@ impl Home {
         command.args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         lifeline::spawn(command).and_then(Child::wait_with_output).expect("the program runs")
+    }
+
+    /// Runs a statement on the SQLite store in the folder, beside whoever else has it open.
+    pub async fn sql(&self, statement: &'static str) {
+        let mut connection = SqliteConnection::connect(&self.sqlite_url()).await.expect("the store opens");
+        sqlx::query(statement).execute(&mut connection).await.expect("a statement that it takes");
+        connection.close().await.expect("closed");
     }
 
     fn config(&self) -> PathBuf {

@@ -57,7 +57,7 @@ impl Word {
 
 impl Drill {
     pub(super) async fn run(self, clock: Clock) -> anyhow::Result<ExitCode> {
-        let core = Core::open(self.config.load()?, clock, true).await?;
+        let core = super::open(&self.config, clock).await?;
         let done = self.play(&core).await;
         core.close().await;
         done

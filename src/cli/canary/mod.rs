@@ -7,7 +7,7 @@ mod text;
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -51,13 +51,13 @@ impl CanaryCommand {
     pub(super) async fn run(self, clock: Clock) -> anyhow::Result<ExitCode> {
         match self {
             Self::Status { config, format } => {
-                let core = Core::open(config.load()?, clock, true).await?;
+                let core = open(&config, clock).await?;
                 let done = status(&core, format).await;
                 core.close().await;
                 done
             }
             Self::Send { config, round, burst, format } => {
-                let core = Core::open(config.load()?, clock, true).await?;
+                let core = open(&config, clock).await?;
                 let done = send(&core, round.as_deref(), burst, format).await;
                 core.close().await;
                 done
@@ -65,6 +65,14 @@ impl CanaryCommand {
             Self::Drill(drill) => drill.run(clock).await,
         }
     }
+}
+
+/// The store as the daemon left it: none is made, and none gets another schema while a daemon may be working on it.
+async fn open(config: &ConfigFile, clock: Clock) -> anyhow::Result<Core> {
+    let config = config.load()?;
+    let url = &config.store.url;
+    ensure!(!url.is_missing(), "{url} is not there yet; the first start of the daemon makes it");
+    Core::open(config, clock, false).await
 }
 
 async fn status(core: &Core, format: Format) -> anyhow::Result<ExitCode> {

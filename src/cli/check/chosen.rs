@@ -1,13 +1,10 @@
 //! Which streams are checked: registered ones by name, all of them, or a domain that needs no registration.
 
-use std::path::Path;
-
 use anyhow::Context as _;
 
 use super::row::Row;
 use crate::app::all_streams;
 use crate::config::Config;
-use crate::config::store::Backend;
 use crate::domain::address::domain_of;
 use crate::domain::ids::{StreamName, TeamId};
 use crate::domain::stream::{AppleAccount, Provider, Stream};
@@ -68,8 +65,7 @@ fn is_dotted(word: &str) -> bool {
 /// The streams of the file and of the store, where there is one. A SQLite file that is missing is not made here.
 async fn registered(config: &Config) -> anyhow::Result<Vec<Stream>> {
     let url = &config.store.url;
-    let path = url.expose().strip_prefix("sqlite:").unwrap_or_default();
-    if url.backend() == Backend::Sqlite && !Path::new(path.strip_prefix("//").unwrap_or(path)).exists() {
+    if url.is_missing() {
         return Ok(config.streams.0.clone());
     }
     let store = Store::open(url.expose()).await.context("opening the store")?;

@@ -1,13 +1,11 @@
 //! The store: reachable, up to date, durable, opened by the right key, and fed.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::finding::Finding;
 use super::settings::places;
 use crate::config::Config;
 use crate::config::duration::Span;
-use crate::config::store::Backend;
 use crate::domain::keyring::Keyring;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError, Tx};
@@ -21,20 +19,10 @@ const AHEAD: Duration = Duration::from_secs(60);
 /// 2026-01-01: no machine that runs this version lives before it.
 const EARLIEST: i64 = 1_767_225_600;
 
-/// Whether there is a database to open. A SQLite file that is missing is not made here.
-pub fn exists(config: &Config) -> bool {
-    match config.store.url.backend() {
-        Backend::Postgres => true,
-        Backend::Sqlite => {
-            let path = config.store.url.expose().strip_prefix("sqlite:").unwrap_or_default();
-            Path::new(path.strip_prefix("//").unwrap_or(path)).exists()
-        }
-    }
-}
-
 /// Everything to say about the store.
 pub async fn findings(config: &Config, keyring: Option<&Keyring>, now: Timestamp) -> Vec<Finding> {
-    if !exists(config) {
+    // Not made here.
+    if config.store.url.is_missing() {
         let finding = format!("{} is not there yet; the first start makes it", config.store.url);
         return vec![Finding::info("store", finding), clock(now, None)];
     }

@@ -50,6 +50,29 @@ async fn it_hears_both_words_about_our_own_address() {
     assert!(!answer.to_string().contains('@'), "{answer}");
 }
 
+/// A daemon may be working on the store, and on the next one an older daemon.
+#[tokio::test]
+async fn no_command_makes_a_store_or_changes_its_schema() {
+    let home = Home::new();
+    let (url, folder) = (home.sqlite_url(), home.folder().to_owned());
+    std::fs::write(folder.join("config.toml"), home.toml(&url) + &streams() + CONFIGURED).unwrap();
+    let commands: [&[&str]; 3] =
+        [&["canary", "status"], &["canary", "send"], &["canary", "drill", "--address", "first", "--timeout", "1s"]];
+    let refused = |want: [&str; 2]| {
+        for command in commands {
+            let output = home.run(&[command, &["--config", "config.toml"]].concat());
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{command:?}: {said}");
+            assert!(want.iter().all(|want| said.contains(want)), "{command:?}: {said}");
+        }
+    };
+    refused(["relaywatch.db is not there yet", "the daemon makes it"]);
+    assert!(!folder.join("relaywatch.db").exists() && !folder.join("data").exists());
+    assert!(home.run(&["migrate", "--config", "config.toml"]).status.success());
+    home.sql("DELETE FROM _sqlx_migrations WHERE version = 1").await;
+    refused(["migration 1 is pending", "`relaywatch migrate` brings an older one up to date"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_word_about_somebody_else_is_not_ours() {
     let stage = stage().await;
