@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use relaywatch::config::canaries::Canaries;
 use relaywatch::config::streams::Streams;
+use relaywatch::domain::canary::Token;
+use relaywatch::domain::keyring::{Keyring, Root};
 use relaywatch::intake::Intake;
 use relaywatch::jobs::{CollectCanaries, Done, Job, Post, SendCanaries, SettleCanaries, Turn};
 use relaywatch::mail::Submission;
+use relaywatch::metrics::Configured;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::{BEHIND, count, door, log, plan, section, told};
+use super::{BEHIND, PLAIN, count, door, log, plan, section, token_of, told};
 use crate::mail::scripted_smtp::{Act, ScriptedSmtp};
 use crate::world::{MINUTE, World, streams};
 
@@ -27,7 +30,11 @@ struct Route {
 
 impl Route {
     async fn new() -> Self {
-        let (world, section) = (World::new().await, section(""));
+        Self::of(section("")).await
+    }
+
+    async fn of(section: Canaries) -> Self {
+        let world = World::new().await;
         let door = door(&world, &section);
         let folder = tempfile::tempdir().unwrap();
         for part in ["tmp", "new", "cur"] {
@@ -65,6 +72,12 @@ impl Route {
         self.turn(&collect).await
     }
 
+    /// Lays a letter with this token into the folder, under another sender and without our headers, as the relay forwards it.
+    fn lay(&self, name: &str, token: &str) {
+        let text = format!("From: no-reply_at_a_example_x@icloud.com\r\nSubject: Fwd: {token}\r\n\r\nhello\r\n");
+        fs::write(self.folder.path().join("new").join(name), text).unwrap();
+    }
+
     async fn settle(&self) {
         self.turn(&SettleCanaries::new(self.door.clone())).await;
     }
@@ -79,12 +92,10 @@ async fn what_is_taken_and_forwarded_arrives_and_what_is_dropped_is_lost() {
     let (route, server) = (Route::new().await, ScriptedSmtp::sound().await);
     assert_eq!(route.send(server.port()).await.count("sent"), 3);
     assert_eq!(route.states(1).await, ["accepted"; 3]);
-    // The relay forwards two of the three, under another sender and without our headers.
+    // The relay forwards two of the three.
     let letters = server.taken();
     for (n, letter) in letters.iter().enumerate().filter(|(_, letter)| !letter.contains(super::FIRST)) {
-        let token = letter.find("rwc1-").map(|at| &letter[at..at + 57]).unwrap();
-        let text = format!("From: no-reply_at_a_example_x@icloud.com\r\nSubject: Fwd: {token}\r\n\r\nhello\r\n");
-        fs::write(route.folder.path().join("new").join(format!("{n}.letter")), text).unwrap();
+        route.lay(&format!("{n}.letter"), token_of(letter));
     }
     assert_eq!(letters.len(), 3);
     assert_eq!(route.collect(route.folder.path()).await.count("arrived"), 2);
@@ -95,6 +106,39 @@ async fn what_is_taken_and_forwarded_arrives_and_what_is_dropped_is_lost() {
     assert_eq!(route.states(1).await, ["lost", "arrived", "arrived"]);
     let leaked = log(&route.world).await.iter().any(|event| format!("{event:?}").contains('@'));
     assert!(!leaked, "no address is in the log");
+}
+
+#[tokio::test]
+async fn a_letter_with_a_forged_or_replayed_token_is_no_arrival_and_is_counted() {
+    let mut section = section("");
+    section.routes[2].mailbox = Some("another".to_owned());
+    let (route, server) = (Route::of(section).await, ScriptedSmtp::sound().await);
+    route.send(server.port()).await;
+    let letters = server.taken();
+    let sent_to = |address: &str| letters.iter().find(|letter| letter.contains(address)).map(|l| token_of(l)).unwrap();
+    let row = route.world.read().await.canaries_of_rounds_after("news", 0).await.unwrap().remove(0);
+    let foreign = Keyring::new(&[Root { id: 1, secret: [99; 32] }]).unwrap();
+    let forged = Token::new(row.route_key, row.sequence, row.planned_at).write(&foreign);
+    route.lay("forged", &forged);
+    route.lay("of another mailbox", sent_to(PLAIN));
+    let done = route.collect(route.folder.path()).await;
+    assert_eq!((done.count("arrived"), done.count("refused")), (0, 2));
+    let metrics = &route.door.context().metrics.canaries;
+    for reason in ["forged", "not_sent_here"] {
+        assert_eq!(metrics.canary_tokens_refused_total.get([&reason]), 1, "{reason}");
+    }
+    assert_eq!(route.states(1).await, ["accepted"; 3]);
+
+    // The true one arrives once, however often somebody who has seen it sends it again.
+    let (first, arrived) = (sent_to(super::FIRST), || metrics.canary_arrived_total.get([&Configured("news")]));
+    assert_eq!((arrived(), count(&route.world, "canary_arrived").await), (0, 0));
+    route.lay("true", first);
+    route.lay("again", first);
+    assert_eq!(route.collect(route.folder.path()).await.count("arrived"), 1);
+    route.lay("and again", first);
+    assert_eq!(route.collect(route.folder.path()).await.count("arrived"), 0);
+    assert_eq!((arrived(), count(&route.world, "canary_arrived").await), (1, 1));
+    assert_eq!(route.states(1).await, ["arrived", "accepted", "accepted"]);
 }
 
 #[tokio::test]

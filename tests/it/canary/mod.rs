@@ -13,6 +13,7 @@ mod waiting;
 
 use relaywatch::config::canaries::Canaries;
 use relaywatch::config::streams::Streams;
+use relaywatch::domain::canary::token::{CODE_LEN, PREFIX};
 use relaywatch::domain::canary::{Facts, Role, Token};
 use relaywatch::intake::{Begun, CanaryBook, FoundToken, Handover, Intake, Planned};
 use relaywatch::store::{CanaryRow, EventRow};
@@ -73,6 +74,12 @@ async fn begin(door: &Intake, row: &CanaryRow) -> Option<Token> {
         Begun::Now(token) => Some(token),
         Begun::No => None,
     }
+}
+
+/// The token in a letter's subject: it names route and sequence.
+fn token_of(letter: &str) -> &str {
+    let at = letter.find(PREFIX).expect("a token");
+    &letter[at..at + PREFIX.len() + CODE_LEN]
 }
 
 /// A token as a mailbox shows it, received now.

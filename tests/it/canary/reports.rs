@@ -1,5 +1,6 @@
 //! What providers report of canaries: joined to them, and written on nobody.
 
+use relaywatch::domain::address::Address;
 use relaywatch::domain::ids::UNREGISTERED;
 use relaywatch::domain::verdict::{Answer, Reason};
 use relaywatch::intake::Handover;
@@ -252,4 +253,13 @@ async fn an_address_that_comes_near_apples_limit_is_counted_and_not_named() {
     assert_eq!(metrics.intake.relay_addresses_near_daily_limit_total.get([]), 0, "repetitions do not count");
     world.receive(delivered(ANN).by(NEWS)).await;
     assert_eq!(metrics.intake.relay_addresses_near_daily_limit_total.get([]), 1);
+    let page = metrics.scrape().await.unwrap();
+    let told: Vec<_> =
+        page.lines().filter(|line| line.contains("near_daily_limit") && !line.starts_with('#')).collect();
+    assert_eq!(told, ["relaywatch_relay_addresses_near_daily_limit_total 1"], "a number, and of whom in no label");
+    let (name, _) = ANN.split_once('@').unwrap();
+    let key = world.intake.context().keyring.address(&Address::parse(ANN).unwrap()).to_string();
+    for trace in [name, "@", &key] {
+        assert!(!page.contains(trace), "{trace} is in {page}");
+    }
 }

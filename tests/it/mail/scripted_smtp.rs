@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -33,6 +34,7 @@ pub const STEPS: [&str; 9] = ["greeting", "EHLO", "STARTTLS", "handshake", "AUTH
 pub struct ScriptedSmtp {
     address: SocketAddr,
     taken: Arc<Mutex<Vec<String>>>,
+    gate: Arc<Gate>,
     most_at_once: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
 }
@@ -42,16 +44,28 @@ struct Duty {
     act: Act,
     tls: Option<TlsAcceptor>,
     taken: Arc<Mutex<Vec<String>>>,
+    gate: Arc<Gate>,
+}
+
+/// Before the answer to a whole message: so many get one, and the others wait.
+struct Gate {
+    places: Semaphore,
+    received: AtomicUsize,
 }
 
 impl ScriptedSmtp {
     /// Acts at one step. With `tls` it offers STARTTLS.
     pub async fn start(step: &'static str, act: Act, tls: Option<TlsAcceptor>) -> Self {
+        Self::begin(step, act, tls, Semaphore::MAX_PERMITS).await
+    }
+
+    async fn begin(step: &'static str, act: Act, tls: Option<TlsAcceptor>, answered: usize) -> Self {
+        let gate = Arc::new(Gate { places: Semaphore::new(answered), received: AtomicUsize::new(0) });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let taken = Arc::new(Mutex::new(Vec::new()));
         let (now, most_at_once) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let duty = Arc::new(Duty { step, act, tls, taken: Arc::clone(&taken) });
+        let duty = Arc::new(Duty { step, act, tls, taken: Arc::clone(&taken), gate: Arc::clone(&gate) });
         let most = Arc::clone(&most_at_once);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -64,12 +78,27 @@ impl ScriptedSmtp {
                 });
             }
         });
-        Self { address, taken, most_at_once, serving }
+        Self { address, taken, gate, most_at_once, serving }
     }
 
     /// A server without a fault.
     pub async fn sound() -> Self {
         Self::start("nothing", Act::Hang, None).await
+    }
+
+    /// A server without a fault that leaves all letters but so many unanswered until it is opened.
+    pub async fn gated(answered: usize) -> Self {
+        Self::begin("nothing", Act::Hang, None, answered).await
+    }
+
+    /// Lets it answer whatever it has in hand, and all that comes.
+    pub fn open(&self) {
+        self.gate.places.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+
+    /// The messages that came whole, answered or not.
+    pub fn received(&self) -> usize {
+        self.gate.received.load(Ordering::SeqCst)
     }
 
     pub fn port(&self) -> u16 {
@@ -133,6 +162,8 @@ impl Duty {
                 "DATA" => {
                     self.answer(stream, "DATA", "354 go").await?;
                     let message = self.content(stream).await?;
+                    self.gate.received.fetch_add(1, Ordering::SeqCst);
+                    self.gate.places.acquire().await.ok()?.forget();
                     self.answer(stream, ".", "250 Ok 0102-abc").await?;
                     if self.step != "."
                         || matches!(self.act, Act::Say(said) | Act::SayAndDrop(said) if said.starts_with('2'))

@@ -12,6 +12,7 @@ use crate::cable::Cable;
 use crate::feeds::now;
 use crate::mail::real_world::{user, world};
 use crate::mail::scripted_smtp::ScriptedSmtp;
+use crate::stage::eventually;
 
 /// Opens the way by which the relay hands on what it keeps (tests/components/mail).
 async fn open_the_way() {
@@ -49,8 +50,10 @@ async fn the_relay_drops_and_keeps_and_the_results_name_it() {
         .start()
         .await;
     let lost = [("dropped.production", "lost"), ("dropped.control", "lost"), ("late.production", "lost")];
-    let now = expect_states(&stage, &lost).await;
-    expect_states(&stage, &[("dropped.plain", "arrived")]).await;
+    expect_states(&stage, &lost).await;
+    // Without the relay it comes in any case; on a busy machine after its time.
+    let dropped = [("dropped.plain", "arrived|late"), ("dropped.production", "lost"), ("dropped.control", "lost")];
+    let now = expect_states(&stage, &dropped).await;
     let broken = round(&now, "dropped");
     assert_eq!(broken["broken"], "relay", "a control of another team does not come through either");
     let words = "nobody's mail comes through the relay, and without the relay it arrives: the relay itself";
@@ -71,7 +74,8 @@ async fn a_mailbox_that_cannot_be_read_loses_nothing_and_gives_it_back() {
     let user = user();
     let (cable, _) = Cable::to(&format!("imaps://{}:2993", world().ip)).await;
     cable.pull();
-    let stage = Setup::new("10s")
+    // Longer than the relay takes when it has to try again: it must be there in time.
+    let stage = Setup::new("30s")
         .servers()
         .mailbox_by(&user, "localhost", cable.was_used().1.port())
         .address("relayed", &format!("{user}@privaterelay.appleid.com"))
@@ -85,8 +89,14 @@ async fn a_mailbox_that_cannot_be_read_loses_nothing_and_gives_it_back() {
     expect_counted(&stage, "relaywatch_canary_undecided_total{route=\"blind.production\",state=\"unknown\"}").await;
     cable.plug();
     // It was there in time; only nobody could look.
-    let now = expect_states(&stage, &[("blind.production", "arrived")]).await;
-    assert!(route(&now, "blind.production")["mailbox_error"].is_null(), "{now:#}");
+    expect_states(&stage, &[("blind.production", "arrived")]).await;
+    // What was found is on disk before the mailbox counts as read.
+    eventually(|| async {
+        let now = told(&stage).await;
+        let was_read = route(&now, "blind.production")["mailbox_error"].is_null();
+        if was_read { Ok(()) } else { Err(now.to_string()) }
+    })
+    .await;
     let lost = "relaywatch_canary_lost_total{delivered=\"unknown\",route=\"blind.production\"}";
     assert!(stage.metric(lost).await.abs() < f64::EPSILON);
 }
