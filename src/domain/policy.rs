@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// Password resets and the like: passes holds and unsubscriptions, never a suppression by Apple's word.
+    /// Password resets and the like: passes unsubscriptions and holds, but not that of a provider that would not send it; never a suppression by
+    /// Apple's word.
     Security,
     /// Receipts and notices the user's own action caused.
     Transactional,

@@ -92,7 +92,8 @@ pub(super) async fn write(
 /// Counts what the relay took, against what it takes in a day. By the reports: whoever else mails an address is not seen.
 fn count_daily<'a>(context: &Context, taken: impl Iterator<Item = &'a Prepared>) {
     let mut daily = context.daily.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    for p in taken.filter(|p| p.row.kind == Kind::Delivered && !p.row.stale) {
+    // Canaries have a budget of their own.
+    for p in taken.filter(|p| p.row.kind == Kind::Delivered && !p.row.stale && p.canary.is_none()) {
         let relayed = p.address.as_ref().filter(|(_, address)| address.on_relay_domain());
         if relayed.is_some_and(|(key, _)| daily.add(*key, p.row.occurred_at)) {
             context.metrics.intake.relay_addresses_near_daily_limit_total.inc([]);
