@@ -4,6 +4,7 @@ use mail_parser::{DateTime, Host, Message, MimeHeaders, Received};
 use serde::{Deserialize, Serialize};
 
 use super::authentication::Authentication;
+use super::caught::caught_now;
 use super::letter::MARKER;
 use super::parts::{fields, texts};
 use super::token::{MOST as MOST_TOKENS, tokens};
@@ -56,6 +57,11 @@ pub struct Hop {
 /// A report of a failed delivery, or an answer that a machine gave, quotes the canary but is not its arrival: neither counts.
 /// What is attached is not looked at, for the same reason.
 pub fn read(bytes: &[u8], authserv_id: Option<&str>) -> Option<(Vec<String>, Arrival)> {
+    // One message that the library panics on is none of ours, and the next is read.
+    caught_now(|| read_message(bytes, authserv_id)).ok().flatten()
+}
+
+fn read_message(bytes: &[u8], authserv_id: Option<&str>) -> Option<(Vec<String>, Arrival)> {
     let message = fields(bytes)?;
     if is_about_another(&message) {
         return None;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::arrival::Arrival;
+use super::caught::{Panicked, caught};
 use super::imap::Imap;
 use super::maildir::Maildir;
 use super::trust::Unusable;
@@ -136,6 +137,12 @@ impl Unreadable {
     }
 }
 
+impl From<Panicked> for Unreadable {
+    fn from(Panicked: Panicked) -> Self {
+        Self::new("what it said could not be read")
+    }
+}
+
 /// A mailbox.
 pub struct Mailbox(Kind);
 
@@ -162,10 +169,13 @@ impl Mailbox {
     /// [`Unreadable`] when any folder could not be read within the configured time: nothing is concluded then, and the
     /// cursor stays.
     pub async fn collect(&self, cursor: &Cursor) -> Result<Collected, Unreadable> {
-        match &self.0 {
-            Kind::Imap(imap) => imap.collect(cursor).await,
-            Kind::Maildir(maildir) => maildir.collect(cursor).await,
-        }
+        let collected = caught(async {
+            match &self.0 {
+                Kind::Imap(imap) => imap.collect(cursor).await,
+                Kind::Maildir(maildir) => maildir.collect(cursor).await,
+            }
+        });
+        collected.await?
     }
 
     /// Returns when something may have come since the cursor, or after `limit`. A server that can tell of news (IDLE, RFC 2177)
@@ -174,10 +184,13 @@ impl Mailbox {
     /// # Errors
     /// [`Unreadable`] when the mailbox does not answer.
     pub async fn wait_for_news(&self, cursor: &Cursor, limit: Duration) -> Result<News, Unreadable> {
-        match &self.0 {
-            Kind::Imap(imap) => imap.wait_for_news(cursor, limit).await,
-            Kind::Maildir(maildir) => maildir.wait_for_news(cursor, limit).await,
-        }
+        let news = caught(async {
+            match &self.0 {
+                Kind::Imap(imap) => imap.wait_for_news(cursor, limit).await,
+                Kind::Maildir(maildir) => maildir.wait_for_news(cursor, limit).await,
+            }
+        });
+        news.await?
     }
 
     /// Deletes these messages where they came before `before`, still lie there and still hold their token: nothing else, ever.
@@ -189,10 +202,13 @@ impl Mailbox {
         if places.is_empty() {
             return Ok(0);
         }
-        match &self.0 {
-            Kind::Imap(imap) => imap.tidy(places, before).await,
-            Kind::Maildir(maildir) => maildir.tidy(places, before).await,
-        }
+        let gone = caught(async {
+            match &self.0 {
+                Kind::Imap(imap) => imap.tidy(places, before).await,
+                Kind::Maildir(maildir) => maildir.tidy(places, before).await,
+            }
+        });
+        gone.await?
     }
 }
 

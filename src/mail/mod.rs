@@ -4,10 +4,11 @@
 //! A [`Submission`] hands a [`Letter`] to a server by SMTP and says what it knows of its fate: [`Handed`]. A [`Mailbox`]
 //! (IMAP or Maildir) is read from a [`Cursor`] on and yields what looks like a canary's token, with what the message tells
 //! of its way. Tokens are not verified here. Every wait has a deadline, every read a bound, and no error holds an address,
-//! a secret or a server's own words.
+//! a secret or a server's own words. A panic of a library that reads what strangers write is a failed conversation, no more.
 
 mod arrival;
 mod authentication;
+mod caught;
 mod conversation;
 mod imap;
 mod letter;

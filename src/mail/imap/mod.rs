@@ -1,6 +1,7 @@
 //! A mailbox on a server, read by IMAP: new messages of each folder by UID, in slices that fit into little memory.
 
 mod session;
+mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use rustls::ClientConfig;
 use tokio::time::timeout;
 
 use self::session::{Mail, Opened, Session};
+pub(super) use self::shape::Shape;
 use super::arrival;
 use super::mailbox::{Collected, Cursor, Found, Mark, News, Place, Spot, Unreadable, kind_of};
 use super::trust::{self, Unusable};

@@ -42,7 +42,7 @@ pub(super) struct Mail {
 
 /// Connects and logs in.
 pub(super) async fn open(server: &MailServer, login: &Login, tls: &Arc<ClientConfig>) -> Result<Session, Unreadable> {
-    let link = link::connect(server, tls, ALLOWANCE).await.map_err(fault)?;
+    let link = link::connect(server, tls, ALLOWANCE).await.map_err(fault)?.shaped();
     let mut client = greeted(link).await?;
     if server.tls == MailTls::Starttls {
         client.run_command_and_check_ok("STARTTLS", None).await.map_err(|error| match error {

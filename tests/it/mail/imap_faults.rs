@@ -80,3 +80,32 @@ async fn a_server_that_takes_its_leave_is_unknown() {
     let cursor = plain(&server).collect(&Cursor::default()).await.unwrap().cursor;
     assert!(plain(&server).wait_for_news(&cursor, Duration::from_secs(2)).await.is_err());
 }
+
+/// Some words make the library panic, or overflow its stack. The process lives on, and the mailbox is unknown.
+#[tokio::test]
+async fn no_word_of_a_server_ends_the_process() {
+    let date = "* 5 FETCH (UID 9 INTERNALDATE NIL)\r\n";
+    let nested = script(format!("* 1 FETCH (BODYSTRUCTURE {}", "(".repeat(200_000)));
+    let hidden = script(format!("* OK hello {{300000}}\r\n* 1 FETCH (BODYSTRUCTURE {}", "(".repeat(200_000)));
+    for said in [date, nested, hidden] {
+        for command in ["greeting", "LOGIN", "CAPABILITY", "LIST", "EXAMINE", "SEARCH", "FETCH"] {
+            let server = ScriptedImap::start(command, Act::Say(said), folder(&token()), "IMAP4rev1", None).await;
+            assert!(plain(&server).collect(&Cursor::default()).await.is_err(), "{command}");
+        }
+        let server = ScriptedImap::start("IDLE", Act::Say(said), folder(&token()), "IMAP4rev1 IDLE", None).await;
+        let cursor = plain(&server).collect(&Cursor::default()).await.unwrap().cursor;
+        assert!(plain(&server).wait_for_news(&cursor, Duration::from_secs(2)).await.is_err());
+        for command in ["SELECT", "STORE"] {
+            let server = ScriptedImap::start(command, Act::Say(said), folder(&token()), "IMAP4rev1", None).await;
+            let found = plain(&server).collect(&Cursor::default()).await.unwrap().found;
+            let places: Vec<_> = found.into_iter().map(|found| found.place).collect();
+            let late = relaywatch::clock::Clock::system().now();
+            assert!(plain(&server).tidy(&places, late).await.is_err(), "{command}");
+        }
+    }
+}
+
+/// A script is written once and lives as long as the tests.
+fn script(text: String) -> &'static str {
+    text.leak()
+}

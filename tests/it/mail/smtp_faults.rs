@@ -107,6 +107,8 @@ async fn an_answer_without_a_meaning_is_never_a_success() {
         ("greeting", "HTTP/1.1 200 OK"),
         ("greeting", "554 no service"),
         ("EHLO", "250"),
+        // The library panics on this one.
+        ("EHLO", "250-smtp.test\r\n250- \r\n250 PIPELINING"),
         ("EHLO", "502 what"),
         ("MAIL", "354 go"),
         ("MAIL", "ok"),
