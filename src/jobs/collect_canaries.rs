@@ -101,7 +101,8 @@ impl CollectCanaries {
             gave.tokens.repeated += tokens.repeated;
             gave.tokens.refused += tokens.refused;
             let mut tx = self.intake.store().write().await?;
-            tx.mailbox_was_read(name, &collected.cursor.to_text(), began_at, collected.complete).await?;
+            let to = collected.cursor.to_text();
+            tx.mailbox_was_read(name, &to, began_at, collected.complete, collected.afresh).await?;
             tx.commit().await?;
             cursor = collected.cursor;
             gave.more = !collected.complete;

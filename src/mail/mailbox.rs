@@ -106,6 +106,9 @@ pub struct Collected {
     pub cursor: Cursor,
     /// Whether everything was looked at. When not, the next look goes on at the cursor, and what is missing is not lost.
     pub complete: bool,
+    /// Where a folder could not be read on from the cursor (its first look, or another UIDVALIDITY): from when on it was read instead. What
+    /// came earlier may lie there unseen.
+    pub afresh: Option<Timestamp>,
 }
 
 /// Whether anything came.

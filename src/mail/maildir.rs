@@ -132,7 +132,11 @@ impl Inner {
         for (below, name, kind) in self.folders() {
             let from = match cursor.0.get(&name) {
                 Some(Mark::Maildir { changed }) => Timestamp::from_micros(*changed).minus(OVERLAP),
-                _ => self.clock.now().minus(self.look_back),
+                _ => {
+                    let from = self.clock.now().minus(self.look_back);
+                    collected.afresh = Some(from);
+                    from
+                }
             };
             let mut newest = from.plus(OVERLAP);
             each_file(&self.path.join(&below), |entry| {

@@ -164,6 +164,9 @@ impl Imap {
             Some(Mark::Imap { validity, uid, .. }) if validity == opened.validity => Some(uid),
             _ => None,
         };
+        if known.is_none() {
+            collected.afresh = Some(self.clock.now().minus(self.look_back));
+        }
         let mut last = known.unwrap_or(0);
         let first = match known {
             _ if opened.exists == 0 => None,

@@ -32,10 +32,12 @@ async fn every_folder_that_matters_is_read_and_each_message_once() {
     let kinds: Vec<_> = first.found.iter().map(|f| (f.folder, f.folder_name.as_str())).collect();
     let want = [(Kind::Inbox, "INBOX"), (Kind::Other, "Else"), (Kind::Spam, "Bulk Mail")];
     assert_eq!(kinds, want.map(|kind| [kind; 3]).concat(), "a duplicate is told of as often as it came");
+    assert!(first.afresh.is_some_and(|from| from < Clock::system().now().minus(Duration::from_secs(86_400))));
     assert!(first.complete && first.found.iter().all(|f| f.token == token));
     assert_eq!(Some(first.found[0].received_at), Timestamp::parse("2026-11-20T10:00:07Z"));
     let cursor = Cursor::parse(&first.cursor.to_text());
-    assert_eq!(mailbox.collect(&cursor).await.unwrap().found, []);
+    let next = mailbox.collect(&cursor).await.unwrap();
+    assert_eq!((next.found, next.afresh), (vec![], None), "it goes on where the first look ended");
     *folder.exists.lock().unwrap() = 5;
     let next = mailbox.collect(&cursor).await.unwrap();
     assert_eq!(next.found.len(), 6, "two in each folder");
@@ -50,7 +52,8 @@ async fn under_another_uidvalidity_everything_is_read_again() {
     let cursor = reader(&server, "").collect(&Cursor::default()).await.unwrap().cursor;
     folder.validity = 8;
     let server = ScriptedImap::sound(folder).await;
-    assert_eq!(reader(&server, "").collect(&cursor).await.unwrap().found.len(), 4);
+    let again = reader(&server, "").collect(&cursor).await.unwrap();
+    assert_eq!((again.found.len(), again.afresh.is_some()), (4, true));
 }
 
 #[tokio::test]

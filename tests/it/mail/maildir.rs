@@ -45,7 +45,13 @@ async fn what_is_new_is_found_in_every_folder() {
     let collected = mailbox.collect(&Cursor::default()).await.unwrap();
     let found: Vec<_> = collected.found.iter().map(|f| (f.folder, &f.token)).collect();
     assert_eq!(found, [(Folder::Inbox, &tokens[0]), (Folder::Other, &tokens[2]), (Folder::Spam, &tokens[1])]);
-    assert!(collected.complete);
+    assert!(collected.complete && collected.afresh.is_some());
+    assert_eq!(mailbox.collect(&collected.cursor).await.unwrap().afresh, None);
+    // A folder that is read from now on was not read before.
+    fs::create_dir_all(folder.path().join(".Spam/new")).unwrap();
+    fs::create_dir_all(folder.path().join(".Spam/cur")).unwrap();
+    assert!(mailbox.collect(&collected.cursor).await.unwrap().afresh.is_some());
+    fs::remove_dir_all(folder.path().join(".Spam")).unwrap();
     // Read by a person meanwhile, and still found.
     fs::rename(folder.path().join("new/1.a.host"), folder.path().join("cur/1.a.host:2,S")).unwrap();
     let again = mailbox.collect(&Cursor::default()).await.unwrap();
