@@ -24,6 +24,10 @@ const OVERLAP: Duration = Duration::from_secs(60);
 /// How often the folders are looked at while waiting for news.
 const TICK: Duration = Duration::from_millis(500);
 
+/// What could not be read.
+const FOLDER: &str = "the folder cannot be read";
+const MESSAGE: &str = "a message cannot be read";
+
 /// The mailbox. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Maildir(Arc<Inner>);
@@ -96,7 +100,7 @@ impl Maildir {
 
 impl Inner {
     /// The folders that are read, by where they lie below the path, with their names and kinds.
-    fn folders(&self) -> Vec<(PathBuf, String, Folder)> {
+    fn folders(&self) -> Result<Vec<(PathBuf, String, Folder)>, Unreadable> {
         let mut found: Vec<(PathBuf, String, Folder)> = Vec::new();
         let mut add = |name: &str, kind: Folder| {
             let below = match kind {
@@ -118,18 +122,25 @@ impl Inner {
         match &self.spam {
             Some(name) => add(name, Folder::Spam),
             None => {
-                for name in SPAM.into_iter().filter(|name| self.path.join(name).is_dir()) {
-                    add(name, Folder::Spam);
+                for name in SPAM {
+                    if self.has(name)? {
+                        add(name, Folder::Spam);
+                    }
                 }
             }
         }
-        found
+        Ok(found)
+    }
+
+    /// Whether there is such a subfolder.
+    fn has(&self, name: &str) -> Result<bool, Unreadable> {
+        Ok(there(fs::metadata(self.path.join(name)), FOLDER)?.is_some_and(|data| data.is_dir()))
     }
 
     fn collect(&self, cursor: &Cursor) -> Result<Collected, Unreadable> {
         let since = Stopwatch::start();
         let mut collected = Collected { complete: true, ..Collected::default() };
-        for (below, name, kind) in self.folders() {
+        for (below, name, kind) in self.folders()? {
             let from = match cursor.0.get(&name) {
                 Some(Mark::Maildir { changed }) => Timestamp::from_micros(*changed).minus(OVERLAP),
                 _ => {
@@ -143,8 +154,7 @@ impl Inner {
                 if since.elapsed() > self.deadline {
                     return Err(Unreadable::late(self.deadline));
                 }
-                // A file that has been moved or deleted meanwhile is another reader's, or seen under its new name.
-                let Ok(data) = entry.metadata() else { return Ok(()) };
+                let Some(data) = there(entry.metadata(), MESSAGE)? else { return Ok(()) };
                 let changed = changed(&data);
                 if !data.is_file() || changed < from {
                     return Ok(());
@@ -174,10 +184,10 @@ impl Inner {
     /// Whether a file is younger than the cursor.
     fn has_news(&self, cursor: &Cursor) -> Result<bool, Unreadable> {
         let mut news = false;
-        for (below, name, _) in self.folders() {
+        for (below, name, _) in self.folders()? {
             let Some(Mark::Maildir { changed: known }) = cursor.0.get(&name) else { return Ok(true) };
             each_file(&self.path.join(&below), |entry| {
-                news |= entry.metadata().is_ok_and(|data| changed(&data).micros() > *known);
+                news |= there(entry.metadata(), MESSAGE)?.is_some_and(|data| changed(&data).micros() > *known);
                 Ok(())
             })?;
         }
@@ -191,14 +201,14 @@ impl Inner {
                 by_folder.entry(folder).or_default().insert(name, token);
             }
         }
-        let mut gone = 0;
+        let (folders, mut gone) = (self.folders()?, 0);
         for (below, wanted) in by_folder {
-            if !self.folders().iter().any(|(known, ..)| known == below) {
+            if !folders.iter().any(|(known, ..)| known == below) {
                 continue;
             }
             each_file(&self.path.join(below), |entry| {
                 let Some(token) = wanted.get(unique(entry).as_str()) else { return Ok(()) };
-                let Ok(data) = entry.metadata() else { return Ok(()) };
+                let Some(data) = there(entry.metadata(), MESSAGE)? else { return Ok(()) };
                 if !data.is_file() || modified(&data) >= before {
                     return Ok(());
                 }
@@ -218,23 +228,29 @@ impl Inner {
     fn beginning(&self, path: &Path) -> Result<Option<Vec<u8>>, Unreadable> {
         let mut bytes = Vec::new();
         let read = File::open(path).and_then(|file| file.take(self.read_limit).read_to_end(&mut bytes));
-        match read {
-            Ok(_) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(unreadable("a message cannot be read", &error)),
-        }
+        Ok(there(read, MESSAGE)?.map(|_| bytes))
     }
 }
 
 /// Every file in `new` and `cur`. One that moves from the first to the second meanwhile is met once at least.
 fn each_file(folder: &Path, mut each: impl FnMut(&DirEntry) -> Result<(), Unreadable>) -> Result<(), Unreadable> {
     for part in ["new", "cur"] {
-        let entries = fs::read_dir(folder.join(part)).map_err(|e| unreadable("the folder cannot be read", &e))?;
+        let entries = fs::read_dir(folder.join(part)).map_err(|e| unreadable(FOLDER, &e))?;
         for entry in entries {
-            each(&entry.map_err(|e| unreadable("the folder cannot be read", &e))?)?;
+            each(&entry.map_err(|e| unreadable(FOLDER, &e))?)?;
         }
     }
     Ok(())
+}
+
+/// What was asked about one that was listed, or `None` when it has gone: then it is another reader's, or met under its new name. What exists and
+/// cannot be read is not absent.
+fn there<T>(asked: io::Result<T>, what: &str) -> Result<Option<T>, Unreadable> {
+    match asked {
+        Ok(told) => Ok(Some(told)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(what, &error)),
+    }
 }
 
 /// The part of a file's name that stays when it moves and its flags change.
@@ -260,4 +276,18 @@ fn instant(secs: i64, nanos: i64) -> Timestamp {
 /// The kind of an error, and no path: it may name a user.
 fn unreadable(what: &str, error: &io::Error) -> Unreadable {
     Unreadable::new(format!("{what}: {}", error.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_gone_is_passed_over() {
+        let asked = |kind: io::ErrorKind| there(Err::<(), _>(kind.into()), MESSAGE);
+        assert_eq!(asked(io::ErrorKind::NotFound), Ok(None));
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::StaleNetworkFileHandle, io::ErrorKind::Other] {
+            assert!(asked(kind).is_err(), "{kind}");
+        }
+    }
 }

@@ -93,4 +93,9 @@ async fn a_folder_that_cannot_be_read_is_unknown() {
         let refused = reader(&folder, more).collect(&Cursor::default()).await.unwrap_err().to_string();
         assert!(refused.contains("cannot be read") && !refused.contains(folder.path().to_str().unwrap()), "{refused}");
     }
+    // That for spam is there, and cannot be looked into.
+    fs::remove_dir_all(folder.path().join(".Junk")).unwrap();
+    assert!(reader(&folder, "").collect(&Cursor::default()).await.is_ok(), "nobody needs one");
+    std::os::unix::fs::symlink(".Junk", folder.path().join(".Junk")).unwrap();
+    assert!(reader(&folder, "").collect(&Cursor::default()).await.is_err());
 }
