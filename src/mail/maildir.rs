@@ -138,17 +138,18 @@ impl Inner {
     }
 
     fn collect(&self, cursor: &Cursor) -> Result<Collected, Unreadable> {
-        let since = Stopwatch::start();
+        let (since, now) = (Stopwatch::start(), self.clock.now());
         let mut collected = Collected { complete: true, ..Collected::default() };
         for (below, name, kind) in self.folders()? {
-            let from = match cursor.0.get(&name) {
-                Some(Mark::Maildir { changed }) => Timestamp::from_micros(*changed).minus(OVERLAP),
-                _ => {
-                    let from = self.clock.now().minus(self.look_back);
-                    collected.afresh = Some(from);
-                    from
-                }
+            let known = match cursor.0.get(&name) {
+                Some(Mark::Maildir { changed }) => Some(Timestamp::from_micros(*changed).minus(OVERLAP)),
+                _ => None,
             };
+            // A mark from the future is of a clock that went wrong, and what came meanwhile stands before it.
+            let from = known.filter(|from| *from <= now).unwrap_or_else(|| {
+                collected.afresh = Some(now.minus(self.look_back));
+                now.minus(self.look_back)
+            });
             let mut newest = from.plus(OVERLAP);
             each_file(&self.path.join(&below), |entry| {
                 if since.elapsed() > self.deadline {
@@ -176,18 +177,20 @@ impl Inner {
                 }
                 Ok(())
             })?;
-            collected.cursor.0.insert(name, Mark::Maildir { changed: newest.micros() });
+            // One file from the future must not blind the reader for what comes until then.
+            collected.cursor.0.insert(name, Mark::Maildir { changed: newest.min(now).micros() });
         }
         Ok(collected)
     }
 
-    /// Whether a file is younger than the cursor.
+    /// Whether a file is younger than the cursor. One from the future is no news until then.
     fn has_news(&self, cursor: &Cursor) -> Result<bool, Unreadable> {
-        let mut news = false;
+        let (mut news, now) = (false, self.clock.now().micros());
         for (below, name, _) in self.folders()? {
             let Some(Mark::Maildir { changed: known }) = cursor.0.get(&name) else { return Ok(true) };
             each_file(&self.path.join(&below), |entry| {
-                news |= there(entry.metadata(), MESSAGE)?.is_some_and(|data| changed(&data).micros() > *known);
+                news |= there(entry.metadata(), MESSAGE)?
+                    .is_some_and(|data| (*known + 1..=now).contains(&changed(&data).micros()));
                 Ok(())
             })?;
         }

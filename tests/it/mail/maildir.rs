@@ -8,7 +8,7 @@ use relaywatch::clock::Clock;
 use relaywatch::mail::{Cursor, Folder, Mailbox, News};
 use tempfile::TempDir;
 
-use super::{mailbox, token};
+use super::{mailbox, mailbox_at, token};
 
 fn maildir() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -98,4 +98,32 @@ async fn a_folder_that_cannot_be_read_is_unknown() {
     assert!(reader(&folder, "").collect(&Cursor::default()).await.is_ok(), "nobody needs one");
     std::os::unix::fs::symlink(".Junk", folder.path().join(".Junk")).unwrap();
     assert!(reader(&folder, "").collect(&Cursor::default()).await.is_err());
+}
+
+/// Nobody can set the time of a file's last change, so the reader's clock goes wrong here: by a day, and back again.
+#[tokio::test]
+async fn a_time_in_the_future_blinds_nobody() {
+    let (folder, day) = (maildir(), Duration::from_secs(86_400));
+    let at =
+        |now| mailbox_at(&format!("kind = 'maildir'\npath = '{}'\n", folder.path().display()), Clock::manual(now).0);
+    let now = Clock::system().now();
+    deliver(folder.path(), "1.a.host", &with_token(&token()));
+    // The file is of tomorrow: it is found, and what comes today is found after it.
+    let early = at(now.minus(day));
+    let collected = early.collect(&Cursor::default()).await.unwrap();
+    assert_eq!(collected.found.len(), 1);
+    assert_eq!(
+        early.wait_for_news(&collected.cursor, Duration::ZERO).await,
+        Ok(News::Nothing),
+        "it is no news all day"
+    );
+    deliver(folder.path(), "2.a.host", &with_token(&token()));
+    let next = at(now.minus(day / 2)).collect(&collected.cursor).await.unwrap();
+    assert_eq!((next.found.len(), next.afresh), (2, None));
+    // A mark of tomorrow, from a clock that was set back since: what comes today is found, and that the look began afresh is told.
+    let tomorrow = now.plus(day).micros();
+    let cursor =
+        Cursor::parse(&format!("{{\"INBOX\":{{\"changed\":{tomorrow}}},\".Junk\":{{\"changed\":{tomorrow}}}}}"));
+    let next = at(Clock::system().now()).collect(&cursor).await.unwrap();
+    assert_eq!((next.found.len(), next.afresh.is_some()), (2, true));
 }
