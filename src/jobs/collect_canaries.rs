@@ -95,6 +95,13 @@ impl CollectCanaries {
                     return Ok(Gave { unreadable: 1, more: false, ..gave });
                 }
             };
+            if collected.passed_over > 0 {
+                tracing::warn!(
+                    mailbox = name,
+                    messages = collected.passed_over,
+                    "the server does not give some messages"
+                );
+            }
             let found: Vec<FoundToken> = collected.found.iter().map(token).collect();
             let tokens = self.intake.canaries_were_found(name, &found).await?;
             gave.tokens.arrived += tokens.arrived;

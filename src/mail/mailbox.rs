@@ -109,6 +109,8 @@ pub struct Collected {
     /// Where a folder could not be read on from the cursor (its first look, or another UIDVALIDITY): from when on it was read instead. What
     /// came earlier may lie there unseen.
     pub afresh: Option<Timestamp>,
+    /// Messages that are there and that the server does not give: the next look does not ask for them again.
+    pub passed_over: usize,
 }
 
 /// Whether anything came.
@@ -217,10 +219,10 @@ impl Mailbox {
 
 /// What kind of folder that is: the inbox by its name, spam by what was found to be that.
 pub(super) fn kind_of(name: &str, spam: Option<&str>) -> Folder {
-    if spam == Some(name) {
-        Folder::Spam
-    } else if name.eq_ignore_ascii_case("INBOX") {
+    if name.eq_ignore_ascii_case("INBOX") {
         Folder::Inbox
+    } else if spam == Some(name) {
+        Folder::Spam
     } else {
         Folder::Other
     }

@@ -70,7 +70,7 @@ impl Imap {
             let mut session = session::open(&self.server, &self.login, &self.tls).await?;
             let spam = match &self.spam {
                 Some(named) => Some(named.clone()),
-                None => session.junk().await?,
+                None => Some(session.junk().await?.ok_or_else(no_spam_folder)?),
             };
             let mut collected = Collected { complete: true, ..Collected::default() };
             for folder in self.folders(spam.as_deref()) {
@@ -185,17 +185,33 @@ impl Imap {
                 break;
             }
             let end = until.min(next.saturating_add(SLICE - 1));
-            let mut met = BTreeSet::new();
-            let each = |mail: Mail| {
+            let mut missing: BTreeSet<u32> = (next..=end).collect();
+            let mut each = |mail: Mail| {
                 last = last.max(mail.uid);
-                met.insert(mail.uid);
-                self.look_into(&mail, folder, spam, opened.validity, collected);
+                if missing.remove(&mail.number) {
+                    self.look_into(&mail, folder, spam, opened.validity, collected);
+                }
             };
-            session.fetch(&format!("FETCH {next}:{end}"), self.read_limit, SLICE as usize, each).await?;
-            // One that was deleted meanwhile is missing once; the next look opens the folder anew.
-            if met.len() < (end - next + 1) as usize {
-                return Err(Unreadable::new("the server left out messages"));
+            session.fetch(&format!("FETCH {next}:{end}"), self.read_limit, SLICE as usize, &mut each).await?;
+            for number in missing.clone() {
+                let each = |mail: Mail| {
+                    last = last.max(mail.uid);
+                    if missing.remove(&mail.number) {
+                        self.look_into(&mail, folder, spam, opened.validity, collected);
+                    }
+                };
+                session.fetch(&format!("FETCH {number}"), self.read_limit, 1, each).await?;
             }
+            // A server that gives none has a fault of its own. Of some the fault is the message's, where it is there at all: one that was deleted
+            // meanwhile is missing once, and the next look opens the folder anew.
+            let left_out = || Unreadable::new("the server left out messages");
+            if missing.len() > (end - next) as usize {
+                return Err(left_out());
+            }
+            for number in &missing {
+                last = last.max(session.uid_at(*number).await?.ok_or_else(left_out)?);
+            }
+            collected.passed_over += missing.len();
             next = end + 1;
         }
         collected.complete &= next > opened.exists;
@@ -232,6 +248,11 @@ impl Imap {
     ) -> Result<T, Unreadable> {
         timeout(limit, work).await.unwrap_or_else(|_| Err(Unreadable::late(limit)))
     }
+}
+
+/// What is filtered out would be taken for lost.
+fn no_spam_folder() -> Unreadable {
+    Unreadable::new("the server tells of no folder for spam: spam_folder must name it (INBOX: there is none)")
 }
 
 /// Whether the folder is as the last look left it, as far as the server tells. One that never tells which UID comes next must not be taken for
