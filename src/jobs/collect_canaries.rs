@@ -10,10 +10,10 @@ use std::time::Duration;
 use super::{Done, Job, Listening, Turn, Turning};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::mailboxes::MailboxSection;
-use crate::domain::canary::{self, Token};
+use crate::domain::canary::Token;
 use crate::domain::time::Timestamp;
 use crate::intake::{FoundToken, Intake, Tokens};
-use crate::mail::{Cursor, Folder, Found, Mailbox, News, Place, Unreadable, Unusable};
+use crate::mail::{Cursor, Found, Mailbox, News, Place, Unreadable, Unusable};
 
 /// How often a mailbox is read from its beginning, to delete what is old. Also how long a process waits with it after its start.
 const TIDY_EVERY: Duration = Duration::from_secs(86_400);
@@ -102,7 +102,7 @@ impl CollectCanaries {
                     "the server does not give some messages"
                 );
             }
-            let found: Vec<FoundToken> = collected.found.iter().map(token).collect();
+            let found: Vec<FoundToken> = collected.found.iter().map(|found| self.told(found)).collect();
             let tokens = self.intake.canaries_were_found(name, &found).await?;
             gave.tokens.arrived += tokens.arrived;
             gave.tokens.repeated += tokens.repeated;
@@ -120,6 +120,17 @@ impl CollectCanaries {
         Ok(gave)
     }
 
+    /// As the door takes it. A way is written down only for what is ours: anybody can send what looks like it.
+    fn told(&self, found: &Found) -> FoundToken {
+        let showed =
+            if self.is_ours(found) { serde_json::to_string(&*found.way).unwrap_or_default() } else { String::new() };
+        FoundToken { token: found.token.clone(), folder: found.folder, received_at: found.received_at, showed }
+    }
+
+    fn is_ours(&self, found: &Found) -> bool {
+        Token::read(&found.token, &self.intake.context().keyring).is_ok()
+    }
+
     /// Deletes our own old canaries, now and then. What cannot be tidied today is tidied tomorrow.
     async fn tidy_when_due(&self, turn: Turn<'_>, since: Stopwatch) -> u64 {
         {
@@ -134,8 +145,7 @@ impl CollectCanaries {
         while !complete && self.may_go_on(turn, since) {
             let tidied = async {
                 let collected = self.mailbox.collect(&cursor).await?;
-                let is_ours = |found: &&Found| Token::read(&found.token, &self.intake.context().keyring).is_ok();
-                let old = collected.found.iter().filter(is_ours).filter(|found| found.received_at < before);
+                let old = collected.found.iter().filter(|found| found.received_at < before && self.is_ours(found));
                 let places: Vec<Place> = old.map(|found| found.place.clone()).collect();
                 deleted += self.mailbox.tidy(&places, before).await? as u64;
                 (cursor, complete) = (collected.cursor, collected.complete);
@@ -169,19 +179,6 @@ impl CollectCanaries {
             }
         }
         std::future::pending().await
-    }
-}
-
-fn token(found: &Found) -> FoundToken {
-    FoundToken {
-        token: found.token.clone(),
-        folder: match found.folder {
-            Folder::Inbox => canary::Folder::Inbox,
-            Folder::Spam => canary::Folder::Spam,
-            Folder::Other => canary::Folder::Other,
-        },
-        received_at: found.received_at,
-        showed: serde_json::to_string(&found.arrival).unwrap_or_default(),
     }
 }
 

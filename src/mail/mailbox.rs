@@ -3,33 +3,27 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::arrival::Arrival;
 use super::caught::{Panicked, caught};
 use super::imap::Imap;
 use super::maildir::Maildir;
 use super::trust::Unusable;
+use super::way::Way;
 use crate::clock::Clock;
 use crate::config::mailboxes::{MailboxKind, MailboxSection};
+use crate::domain::canary::Folder;
 use crate::domain::time::Timestamp;
 
-/// What kind of folder a canary was found in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Folder {
-    /// The inbox.
-    Inbox,
-    /// The folder for spam.
-    Spam,
-    /// Another one that is read.
-    Other,
-}
+/// How many bytes of what it found a look holds. What is over is for the next look: a mailbox that somebody filled with what only looks like
+/// canaries takes time, and no memory.
+const FULL: usize = 2 << 20;
 
 /// Something with the shape of a canary's token, in a message of the mailbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The token, unverified.
     pub token: String,
@@ -40,13 +34,13 @@ pub struct Found {
     /// When the mailbox took it, by its own clock.
     pub received_at: Timestamp,
     /// What the message tells of its way.
-    pub arrival: Arrival,
+    pub way: Arc<Way>,
     /// Where it lies, for [`Mailbox::tidy`].
     pub place: Place,
 }
 
 /// Where a message lies.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Place {
     /// The token that it holds; a message without it is never deleted.
     pub(super) token: String,
@@ -54,8 +48,7 @@ pub struct Place {
 }
 
 /// Where, in the words of the mailbox's kind.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Spot {
     /// Folder, UIDVALIDITY and UID (RFC 3501 section 2.3.1.1).
     Imap { folder: String, validity: u32, uid: u32 },
@@ -76,13 +69,18 @@ impl fmt::Debug for Place {
 pub struct Cursor(pub(super) BTreeMap<String, Mark>);
 
 /// Up to where one folder has been read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Mark {
     /// UIDVALIDITY, the last UID that was read, and the UID that the server wanted to give next, if it told.
     Imap { validity: u32, uid: u32, next: Option<u32> },
-    /// The newest change of a file, in microseconds: what Timestamp writes is cut to milliseconds.
-    Maildir { changed: i64 },
+    /// The newest change of a file, in microseconds: what Timestamp writes is cut to milliseconds. And the files that were read shortly before it,
+    /// by a hash of their names: what lies there is looked at again, and not told of again.
+    Maildir {
+        changed: i64,
+        #[serde(default)]
+        told: Vec<u64>,
+    },
 }
 
 impl Cursor {
@@ -111,6 +109,38 @@ pub struct Collected {
     pub afresh: Option<Timestamp>,
     /// Messages that are there and that the server does not give: the next look does not ask for them again.
     pub passed_over: usize,
+    /// How much memory what was found takes, about.
+    pub(super) weight: usize,
+}
+
+impl Collected {
+    /// Adds what one message gave: every token with the same way.
+    pub(super) fn add(
+        &mut self,
+        (tokens, way): (Vec<String>, Way),
+        (kind, name): (Folder, &str),
+        received_at: Timestamp,
+        spot: &Spot,
+    ) {
+        let way = Arc::new(way);
+        self.weight += way.weight();
+        for token in tokens {
+            self.weight += size_of::<Found>() + 2 * token.len() + 2 * name.len();
+            self.found.push(Found {
+                place: Place { token: token.clone(), spot: spot.clone() },
+                token,
+                folder: kind,
+                folder_name: name.to_owned(),
+                received_at,
+                way: Arc::clone(&way),
+            });
+        }
+    }
+
+    /// Whether the look has found so much that it should end here.
+    pub(super) fn is_full(&self) -> bool {
+        self.weight >= FULL
+    }
 }
 
 /// Whether anything came.
@@ -236,7 +266,7 @@ mod tests {
     fn a_cursor_is_read_as_it_was_written() {
         let cursor = Cursor(BTreeMap::from([
             ("INBOX".to_owned(), Mark::Imap { validity: 7, uid: 42, next: Some(44) }),
-            (".Junk".to_owned(), Mark::Maildir { changed: 1_700_000_000_123_456 }),
+            (".Junk".to_owned(), Mark::Maildir { changed: 1_700_000_000_123_456, told: vec![7, u64::MAX] }),
         ]));
         assert_eq!(Cursor::parse(&cursor.to_text()), cursor);
         for text in ["", "nothing", "{\"INBOX\":3}"] {

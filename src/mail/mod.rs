@@ -6,7 +6,6 @@
 //! of its way. Tokens are not verified here. Every wait has a deadline, every read a bound, and no error holds an address,
 //! a secret or a server's own words. A panic of a library that reads what strangers write is a failed conversation, no more.
 
-mod arrival;
 mod authentication;
 mod caught;
 mod conversation;
@@ -19,12 +18,13 @@ mod parts;
 mod submission;
 mod token;
 mod trust;
+mod way;
 
-pub use arrival::{Arrival, Hop, Survived, read};
 pub use authentication::{Authentication, Signature, Verdict};
 pub use letter::Letter;
 pub use link::Fault;
-pub use mailbox::{Collected, Cursor, Folder, Found, Mailbox, News, Place, Unreadable};
+pub use mailbox::{Collected, Cursor, Found, Mailbox, News, Place, Unreadable};
 pub use submission::{Handed, Submission};
 pub use token::tokens;
 pub use trust::Unusable;
+pub use way::{Hop, Survived, Way, read};

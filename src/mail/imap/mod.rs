@@ -2,8 +2,9 @@
 
 mod session;
 mod shape;
+mod tidy;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use tokio::time::timeout;
 
 use self::session::{Mail, Opened, Session};
 pub(super) use self::shape::Shape;
-use super::arrival;
-use super::mailbox::{Collected, Cursor, Found, Mark, News, Place, Spot, Unreadable, kind_of};
+use super::mailbox::{Collected, Cursor, Mark, News, Spot, Unreadable, kind_of};
 use super::trust::{self, Unusable};
+use super::way;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::mail_server::{Login, MailServer};
 use crate::config::mailboxes::MailboxSection;
@@ -74,7 +75,7 @@ impl Imap {
             };
             let mut collected = Collected { complete: true, ..Collected::default() };
             for folder in self.folders(spam.as_deref()) {
-                let mark = cursor.0.get(folder).copied();
+                let mark = cursor.0.get(folder).cloned();
                 let mark = self.read(&mut session, folder, spam.as_deref(), mark, since, &mut collected).await?;
                 collected.cursor.0.insert(folder.to_owned(), mark);
             }
@@ -105,40 +106,6 @@ impl Imap {
             Ok(told) => told.map(|()| News::Maybe),
             Err(_) => Ok(News::Nothing),
         }
-    }
-
-    pub(super) async fn tidy(&self, places: &[Place], before: Timestamp) -> Result<usize, Unreadable> {
-        let mut by_folder: BTreeMap<&str, Vec<(u32, u32, &str)>> = BTreeMap::new();
-        for Place { token, spot } in places {
-            if let Spot::Imap { folder, validity, uid } = spot {
-                by_folder.entry(folder).or_default().push((*validity, *uid, token));
-            }
-        }
-        self.within(self.deadline, async {
-            let mut session = session::open(&self.server, &self.login, &self.tls).await?;
-            let mut gone = 0;
-            for (folder, mails) in by_folder {
-                let opened = session.select(folder, true).await?;
-                // Under another UIDVALIDITY the same UID is another message.
-                for (_, uid, token) in mails.into_iter().filter(|mail| mail.0 == opened.validity) {
-                    let mut fits = false;
-                    let each = |mail: Mail| {
-                        let old = mail.received.as_deref().and_then(instant).is_some_and(|at| at < before);
-                        let read = arrival::read(&mail.bytes, None);
-                        let holds = read.is_some_and(|(tokens, _)| tokens.iter().any(|found| found == token));
-                        fits |= mail.uid == uid && old && holds;
-                    };
-                    session.fetch(&format!("UID FETCH {uid}"), self.read_limit, 1, each).await?;
-                    if fits {
-                        session.delete(uid).await?;
-                        gone += 1;
-                    }
-                }
-            }
-            session.leave().await;
-            Ok(gone)
-        })
-        .await
     }
 
     /// The folders to read, each once.
@@ -181,7 +148,7 @@ impl Imap {
         let mut next = first.unwrap_or(opened.exists.saturating_add(1));
         let until = opened.exists.min(next.saturating_add(MOST - 1));
         while next <= until {
-            if since.elapsed() > self.deadline / SHARE {
+            if since.elapsed() > self.deadline / SHARE || collected.is_full() {
                 break;
             }
             let end = until.min(next.saturating_add(SLICE - 1));
@@ -219,19 +186,10 @@ impl Imap {
     }
 
     fn look_into(&self, mail: &Mail, folder: &str, spam: Option<&str>, validity: u32, collected: &mut Collected) {
-        let Some((tokens, arrival)) = arrival::read(&mail.bytes, self.authserv_id.as_deref()) else { return };
+        let Some(read) = way::read(&mail.bytes, self.authserv_id.as_deref()) else { return };
         let received_at = mail.received.as_deref().and_then(instant).unwrap_or_else(|| self.clock.now());
-        for token in tokens {
-            let spot = Spot::Imap { folder: folder.to_owned(), validity, uid: mail.uid };
-            collected.found.push(Found {
-                place: Place { token: token.clone(), spot },
-                token,
-                folder: kind_of(folder, spam),
-                folder_name: folder.to_owned(),
-                received_at,
-                arrival: arrival.clone(),
-            });
-        }
+        let spot = Spot::Imap { folder: folder.to_owned(), validity, uid: mail.uid };
+        collected.add(read, (kind_of(folder, spam), folder), received_at, &spot);
     }
 
     /// The day of the first look, one earlier for the server's own time zone.

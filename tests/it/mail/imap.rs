@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use relaywatch::clock::{Clock, Stopwatch};
+use relaywatch::domain::canary::Folder as Kind;
 use relaywatch::domain::time::Timestamp;
-use relaywatch::mail::{Cursor, Folder as Kind, Mailbox, News};
+use relaywatch::mail::{Cursor, Mailbox, News};
 
 use super::scripted_imap::{Act, Folder, ScriptedImap};
 use super::{mailbox, token};

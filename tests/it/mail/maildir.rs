@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use relaywatch::clock::Clock;
-use relaywatch::mail::{Cursor, Folder, Mailbox, News};
+use relaywatch::domain::canary::Folder;
+use relaywatch::mail::{Cursor, Mailbox, News};
 use tempfile::TempDir;
 
 use super::{mailbox, mailbox_at, token};
@@ -119,11 +120,58 @@ async fn a_time_in_the_future_blinds_nobody() {
     );
     deliver(folder.path(), "2.a.host", &with_token(&token()));
     let next = at(now.minus(day / 2)).collect(&collected.cursor).await.unwrap();
-    assert_eq!((next.found.len(), next.afresh), (2, None));
+    assert_eq!((next.found.len(), next.afresh), (1, None));
     // A mark of tomorrow, from a clock that was set back since: what comes today is found, and that the look began afresh is told.
     let tomorrow = now.plus(day).micros();
     let cursor =
         Cursor::parse(&format!("{{\"INBOX\":{{\"changed\":{tomorrow}}},\".Junk\":{{\"changed\":{tomorrow}}}}}"));
     let next = at(Clock::system().now()).collect(&cursor).await.unwrap();
     assert_eq!((next.found.len(), next.afresh.is_some()), (2, true));
+}
+
+/// The time before the last look is looked at again. What was told of is not told again, or somebody's forgery would count at every look.
+#[tokio::test]
+async fn what_was_told_of_is_not_told_of_again() {
+    let folder = maildir();
+    deliver(folder.path(), "1.a.host", &with_token(&token()));
+    let mailbox = reader(&folder, "");
+    let first = mailbox.collect(&Cursor::default()).await.unwrap();
+    assert_eq!(first.found.len(), 1);
+    // Seen by a person: another name, and the same message.
+    fs::rename(folder.path().join("new/1.a.host"), folder.path().join("cur/1.a.host:2,S")).unwrap();
+    let late = token();
+    deliver(folder.path(), "2.a.host", &with_token(&late));
+    let next = mailbox.collect(&Cursor::parse(&first.cursor.to_text())).await.unwrap();
+    assert_eq!(next.found.iter().map(|f| &f.token).collect::<Vec<_>>(), [&late]);
+    assert_eq!(mailbox.collect(&next.cursor).await.unwrap().found, []);
+    // A cursor of before names were kept.
+    let changed = Clock::system().now().micros();
+    let old = Cursor::parse(&format!("{{\"INBOX\":{{\"changed\":{changed}}}}}"));
+    assert_eq!(mailbox.collect(&old).await.unwrap().found.len(), 2);
+}
+
+/// A mailbox full of what looks like canaries is read in several looks, each of which holds little.
+#[tokio::test]
+async fn a_flood_is_read_in_several_looks() {
+    let folder = maildir();
+    for n in 0..900 {
+        let tokens: Vec<String> = (0..8).map(|_| token()).collect();
+        let hops = format!("Received: by {}.test; Fri, 20 Nov 2026 10:00:07 +0000\n", "a.".repeat(120)).repeat(40);
+        deliver(folder.path(), &format!("{n}.a.host"), &format!("{hops}Subject: {}\n\nx\n", tokens.join(" ")));
+    }
+    let mailbox = reader(&folder, "timeout = '60s'\n");
+    let (mut cursor, mut found, mut looks) = (Cursor::default(), std::collections::BTreeSet::new(), 0);
+    loop {
+        let collected = mailbox.collect(&cursor).await.unwrap();
+        looks += 1;
+        assert!(collected.found.len() < 6000 && looks < 10, "{} in look {looks}", collected.found.len());
+        for one in collected.found {
+            assert!(one.way.hops.len() <= 20 && found.insert(one.token), "told of twice");
+        }
+        cursor = collected.cursor;
+        if collected.complete {
+            break;
+        }
+    }
+    assert!(looks > 1 && found.len() == 900 * 8, "{looks} looks, {} tokens", found.len());
 }

@@ -1,6 +1,7 @@
 //! A mailbox in a folder of this machine (Maildir and its subfolders, Maildir++): what a delivery agent left in `new` and `cur`.
 
-use std::collections::BTreeMap;
+mod tidy;
+
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -8,19 +9,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::arrival;
-use super::mailbox::{Collected, Cursor, Folder, Found, Mark, News, Place, Spot, Unreadable};
+use super::mailbox::{Collected, Cursor, Mark, News, Place, Spot, Unreadable};
 use super::trust::Unusable;
+use super::way;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::mailboxes::MailboxSection;
+use crate::domain::canary::Folder;
 use crate::domain::time::Timestamp;
 
 /// The subfolders that are for spam unless another is named.
 const SPAM: [&str; 2] = [".Junk", ".Spam"];
 /// How far before the cursor is looked again: a file may become visible after a younger one.
 const OVERLAP: Duration = Duration::from_secs(60);
+/// The most files whose names are remembered, so that what is looked at again is not told again. The youngest are.
+const REMEMBERED: usize = 4096;
+/// How much of its time a look spends on messages; the rest is for what was found.
+const SHARE: u32 = 2;
 /// How often the folders are looked at while waiting for news.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -30,7 +37,11 @@ const MESSAGE: &str = "a message cannot be read";
 
 /// The mailbox. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Maildir(Arc<Inner>);
+pub(super) struct Maildir {
+    inner: Arc<Inner>,
+    /// One thread at a time is in the folder: a disk that hangs keeps one, and no more.
+    turn: Arc<Semaphore>,
+}
 
 struct Inner {
     path: PathBuf,
@@ -46,7 +57,7 @@ struct Inner {
 impl Maildir {
     pub(super) fn new(section: &MailboxSection, clock: Clock) -> Result<Self, Unusable> {
         let missing = || Unusable(format!("mailboxes {:?}.path: is missing", section.name));
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             path: section.path.clone().ok_or_else(missing)?,
             folders: section.folders.clone(),
             spam: section.spam_folder.clone(),
@@ -55,7 +66,8 @@ impl Maildir {
             look_back: section.look_back.get(),
             read_limit: u64::try_from(section.read_limit.get()).unwrap_or(u64::MAX),
             clock,
-        })))
+        });
+        Ok(Self { inner, turn: Arc::new(Semaphore::new(1)) })
     }
 
     pub(super) async fn collect(&self, cursor: &Cursor) -> Result<Collected, Unreadable> {
@@ -88,14 +100,27 @@ impl Maildir {
         &self,
         work: impl FnOnce(&Inner) -> Result<T, Unreadable> + Send + 'static,
     ) -> Result<T, Unreadable> {
-        let inner = Arc::clone(&self.0);
+        let (inner, turn) = (Arc::clone(&self.inner), Arc::clone(&self.turn));
         let deadline = inner.deadline;
-        let running = spawn_blocking(move || work(&inner));
-        match tokio::time::timeout(deadline, running).await {
-            Ok(done) => done.unwrap_or_else(|_| Err(Unreadable::new("reading it failed"))),
-            Err(_) => Err(Unreadable::late(deadline)),
-        }
+        let working = async move {
+            let turn = turn.acquire_owned().await;
+            let running = spawn_blocking(move || {
+                let done = work(&inner);
+                drop(turn);
+                done
+            });
+            running.await.unwrap_or_else(|_| Err(Unreadable::new("reading it failed")))
+        };
+        tokio::time::timeout(deadline, working).await.unwrap_or_else(|_| Err(Unreadable::late(deadline)))
     }
+}
+
+/// A file as it was listed.
+struct Listed {
+    changed: Timestamp,
+    modified: Timestamp,
+    path: PathBuf,
+    unique: String,
 }
 
 impl Inner {
@@ -141,53 +166,79 @@ impl Inner {
         let (since, now) = (Stopwatch::start(), self.clock.now());
         let mut collected = Collected { complete: true, ..Collected::default() };
         for (below, name, kind) in self.folders()? {
-            let known = match cursor.0.get(&name) {
-                Some(Mark::Maildir { changed }) => Some(Timestamp::from_micros(*changed).minus(OVERLAP)),
-                _ => None,
-            };
-            // A mark from the future is of a clock that went wrong, and what came meanwhile stands before it.
-            let from = known.filter(|from| *from <= now).unwrap_or_else(|| {
-                collected.afresh = Some(now.minus(self.look_back));
-                now.minus(self.look_back)
-            });
-            let mut newest = from.plus(OVERLAP);
-            each_file(&self.path.join(&below), |entry| {
-                if since.elapsed() > self.deadline {
-                    return Err(Unreadable::late(self.deadline));
-                }
-                let Some(data) = there(entry.metadata(), MESSAGE)? else { return Ok(()) };
-                let changed = changed(&data);
-                if !data.is_file() || changed < from {
-                    return Ok(());
-                }
-                newest = newest.max(changed);
-                let Some(bytes) = self.beginning(&entry.path())? else { return Ok(()) };
-                let Some((tokens, arrival)) = arrival::read(&bytes, self.authserv_id.as_deref()) else { return Ok(()) };
-                let received_at = modified(&data);
-                for token in tokens {
-                    let spot = Spot::Maildir { folder: below.clone(), name: unique(entry) };
-                    collected.found.push(Found {
-                        place: Place { token: token.clone(), spot },
-                        token,
-                        folder: kind,
-                        folder_name: name.clone(),
-                        received_at,
-                        arrival: arrival.clone(),
-                    });
-                }
-                Ok(())
-            })?;
-            // One file from the future must not blind the reader for what comes until then.
-            collected.cursor.0.insert(name, Mark::Maildir { changed: newest.min(now).micros() });
+            let mark = self.read(&below, (kind, &name), cursor.0.get(&name), (since, now), &mut collected);
+            // Whose permission is missing is for a person to mend.
+            let mark = mark.map_err(|e| Unreadable::new(format!("folder {name}: {}", e.because)))?;
+            collected.cursor.0.insert(name, mark);
         }
         Ok(collected)
+    }
+
+    /// Reads what is new in one folder, the oldest first, so that a look can end anywhere.
+    fn read(
+        &self,
+        below: &Path,
+        folder: (Folder, &str),
+        mark: Option<&Mark>,
+        (since, now): (Stopwatch, Timestamp),
+        collected: &mut Collected,
+    ) -> Result<Mark, Unreadable> {
+        let (known, told): (Option<Timestamp>, &[u64]) = match mark {
+            Some(Mark::Maildir { changed, told }) => (Some(Timestamp::from_micros(*changed).minus(OVERLAP)), told),
+            _ => (None, &[]),
+        };
+        // A mark from the future is of a clock that went wrong, and what came meanwhile stands before it.
+        let from = known.filter(|from| *from <= now).unwrap_or_else(|| {
+            collected.afresh = Some(now.minus(self.look_back));
+            now.minus(self.look_back)
+        });
+        let mut newest = from.plus(OVERLAP);
+        let mut read: Vec<(Timestamp, u64)> = Vec::new();
+        for file in self.listed(below, from)? {
+            if since.elapsed() > self.deadline / SHARE || collected.is_full() {
+                collected.complete = false;
+                break;
+            }
+            newest = newest.max(file.changed);
+            let hash = hash(&file.unique);
+            read.push((file.changed, hash));
+            if told.contains(&hash) {
+                continue;
+            }
+            let Some(bytes) = self.beginning(&file.path)? else { continue };
+            let Some(found) = way::read(&bytes, self.authserv_id.as_deref()) else { continue };
+            let spot = Spot::Maildir { folder: below.to_owned(), name: file.unique };
+            collected.add(found, folder, file.modified, &spot);
+        }
+        // One file from the future must not blind the reader for what comes until then.
+        let changed = newest.min(now);
+        if read.is_empty() && !told.is_empty() && newest <= now {
+            return Ok(Mark::Maildir { changed: newest.micros(), told: told.to_vec() });
+        }
+        let again = read.into_iter().rev().take_while(|(at, _)| *at >= changed.minus(OVERLAP)).take(REMEMBERED);
+        Ok(Mark::Maildir { changed: changed.micros(), told: again.map(|(_, hash)| hash).collect() })
+    }
+
+    /// The files that changed at that time or later, the oldest change first.
+    fn listed(&self, below: &Path, from: Timestamp) -> Result<Vec<Listed>, Unreadable> {
+        let mut listed = Vec::new();
+        each_file(&self.path.join(below), |entry| {
+            let Some(data) = there(entry.metadata(), MESSAGE)? else { return Ok(()) };
+            let (changed, modified) = (changed(&data), modified(&data));
+            if data.is_file() && changed >= from {
+                listed.push(Listed { changed, modified, path: entry.path(), unique: unique(entry) });
+            }
+            Ok(())
+        })?;
+        listed.sort_by_key(|file| file.changed);
+        Ok(listed)
     }
 
     /// Whether a file is younger than the cursor. One from the future is no news until then.
     fn has_news(&self, cursor: &Cursor) -> Result<bool, Unreadable> {
         let (mut news, now) = (false, self.clock.now().micros());
         for (below, name, _) in self.folders()? {
-            let Some(Mark::Maildir { changed: known }) = cursor.0.get(&name) else { return Ok(true) };
+            let Some(Mark::Maildir { changed: known, .. }) = cursor.0.get(&name) else { return Ok(true) };
             each_file(&self.path.join(&below), |entry| {
                 news |= there(entry.metadata(), MESSAGE)?
                     .is_some_and(|data| (*known + 1..=now).contains(&changed(&data).micros()));
@@ -195,36 +246,6 @@ impl Inner {
             })?;
         }
         Ok(news)
-    }
-
-    fn tidy(&self, places: &[Place], before: Timestamp) -> Result<usize, Unreadable> {
-        let mut by_folder: BTreeMap<&Path, BTreeMap<&str, &str>> = BTreeMap::new();
-        for Place { token, spot } in places {
-            if let Spot::Maildir { folder, name } = spot {
-                by_folder.entry(folder).or_default().insert(name, token);
-            }
-        }
-        let (folders, mut gone) = (self.folders()?, 0);
-        for (below, wanted) in by_folder {
-            if !folders.iter().any(|(known, ..)| known == below) {
-                continue;
-            }
-            each_file(&self.path.join(below), |entry| {
-                let Some(token) = wanted.get(unique(entry).as_str()) else { return Ok(()) };
-                let Some(data) = there(entry.metadata(), MESSAGE)? else { return Ok(()) };
-                if !data.is_file() || modified(&data) >= before {
-                    return Ok(());
-                }
-                let Some(bytes) = self.beginning(&entry.path())? else { return Ok(()) };
-                let holds = arrival::read(&bytes, None).is_some_and(|(tokens, _)| tokens.iter().any(|t| t == token));
-                if holds {
-                    fs::remove_file(entry.path()).map_err(|e| unreadable("a message cannot be deleted", &e))?;
-                    gone += 1;
-                }
-                Ok(())
-            })?;
-        }
-        Ok(gone)
     }
 
     /// The beginning of a file, or `None` when it has gone.
@@ -262,6 +283,12 @@ fn unique(entry: &DirEntry) -> String {
     name.split(':').next().unwrap_or_default().to_owned()
 }
 
+/// By what a file that was read is known again.
+fn hash(unique: &str) -> u64 {
+    let digest = ring::digest::digest(&ring::digest::SHA256, unique.as_bytes());
+    digest.as_ref().iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+}
+
 /// When the file came into its folder, or changed: delivery writes it elsewhere first and moves it here when it is whole.
 fn changed(data: &fs::Metadata) -> Timestamp {
     instant(data.ctime(), data.ctime_nsec())
@@ -284,6 +311,19 @@ fn unreadable(what: &str, error: &io::Error) -> Unreadable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_keeps_one_thread() {
+        let section = toml::from_str("name = 'm'\nkind = 'maildir'\npath = '/nowhere'\ntimeout = '1s'\n").unwrap();
+        let maildir = Maildir::new(&section, Clock::system()).unwrap();
+        let (end, hangs) = std::sync::mpsc::channel::<()>();
+        let hung = maildir.apart(move |_| Ok(hangs.recv().is_err()));
+        assert_eq!(hung.await, Err(Unreadable::late(Duration::from_secs(1))));
+        let next = maildir.apart(|_| -> Result<(), _> { panic!("a second thread") });
+        assert_eq!(next.await, Err(Unreadable::late(Duration::from_secs(1))));
+        drop(end);
+        assert_eq!(maildir.apart(|_| Ok(7)).await, Ok(7), "it hangs no more");
+    }
 
     #[test]
     fn only_what_has_gone_is_passed_over() {
