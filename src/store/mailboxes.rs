@@ -17,6 +17,8 @@ pub struct MailboxRow {
     pub read_from: Option<Timestamp>,
     /// When the last look began that read all of it.
     pub read_at: Option<Timestamp>,
+    /// When our own old canaries in it were last deleted, or that was given up for the day.
+    pub tidied_at: Option<Timestamp>,
     /// When it was last looked into.
     pub tried_at: Timestamp,
     /// Why the last look failed. No address, no secret.
@@ -42,7 +44,8 @@ pub struct Learned {
     pub last_way: Option<String>,
 }
 
-pub(super) const ALL: &str = "SELECT name, cursor, read_from, read_at, tried_at, error FROM mailboxes ORDER BY name";
+pub(super) const ALL: &str =
+    "SELECT name, cursor, read_from, read_at, tidied_at, tried_at, error FROM mailboxes ORDER BY name";
 pub(super) const READ: &str = "INSERT INTO mailboxes (name, cursor, read_at, tried_at, read_from) VALUES ($1, $2, $3, $3, $4) \
      ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor, read_at = excluded.read_at, tried_at = excluded.tried_at, \
      read_from = COALESCE(excluded.read_from, mailboxes.read_from), error = NULL";
@@ -51,6 +54,7 @@ pub(super) const READ_IN_PART: &str = "INSERT INTO mailboxes (name, cursor, trie
      read_from = COALESCE(excluded.read_from, mailboxes.read_from), error = NULL";
 pub(super) const UNREADABLE: &str = "INSERT INTO mailboxes (name, cursor, tried_at, error) VALUES ($1, '', $2, $3) ON CONFLICT (name) DO \
      UPDATE SET tried_at = excluded.tried_at, error = excluded.error";
+pub(super) const TIDIED: &str = "UPDATE mailboxes SET tidied_at = $2 WHERE name = $1";
 pub(super) const LEARNED: &str =
     "SELECT route_key, delays, last_arrived_at, last_way FROM canary_routes ORDER BY route_key";
 pub(super) const LEARN: &str =
@@ -62,12 +66,13 @@ impl Tx {
     /// # Errors
     /// When the store fails.
     pub async fn mailboxes(&mut self) -> Result<BTreeMap<String, MailboxRow>> {
-        type Row = (String, String, Option<i64>, Option<i64>, i64, Option<String>);
+        type Row = (String, String, Option<i64>, Option<i64>, Option<i64>, i64, Option<String>);
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(ALL).fetch_all(c).await)?;
-        let row = |(name, cursor, read_from, read_at, tried_at, error): Row| {
-            let (read_from, read_at) = (read_from.map(Timestamp::from_micros), read_at.map(Timestamp::from_micros));
+        let row = |(name, cursor, read_from, read_at, tidied_at, tried_at, error): Row| {
+            let [read_from, read_at, tidied_at] =
+                [read_from, read_at, tidied_at].map(|at| at.map(Timestamp::from_micros));
             let tried_at = Timestamp::from_micros(tried_at);
-            (name.clone(), MailboxRow { name, cursor, read_from, read_at, tried_at, error })
+            (name.clone(), MailboxRow { name, cursor, read_from, read_at, tidied_at, tried_at, error })
         };
         Ok(rows.into_iter().map(row).collect())
     }
@@ -97,6 +102,15 @@ impl Tx {
     /// When the store fails.
     pub async fn mailbox_is_unreadable(&mut self, name: &str, began_at: Timestamp, because: &str) -> Result<()> {
         on!(self, c => sqlx::query(UNREADABLE).bind(name).bind(began_at.micros()).bind(because).execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Our own old canaries in a mailbox that was read before are deleted, or that was given up for the day.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn mailbox_was_tidied(&mut self, name: &str, at: Timestamp) -> Result<()> {
+        on!(self, c => sqlx::query(TIDIED).bind(name).bind(at.micros()).execute(c).await.map(drop))?;
         Ok(())
     }
 
