@@ -58,7 +58,7 @@ pub struct MailboxSection {
     /// The folders to read, as the server or the Maildir names them. Beside them, that for spam is always read.
     #[serde(default = "folders")]
     pub folders: Vec<String>,
-    /// The folder for spam, where the mailbox does not tell by itself which it is.
+    /// The folder for spam, where the mailbox does not tell by itself which it is. `INBOX`: a server's mailbox has none.
     #[serde(default)]
     pub spam_folder: Option<String>,
     /// The name under which the receiving host writes Authentication-Results (RFC 8601 section 2.2). Others' are not believed.

@@ -10,13 +10,15 @@ use std::time::Duration;
 use super::{Done, Job, Listening, Turn, Turning};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::mailboxes::MailboxSection;
-use crate::domain::canary::{self, Token};
-use crate::domain::time::Timestamp;
+use crate::domain::canary::Token;
 use crate::intake::{FoundToken, Intake, Tokens};
-use crate::mail::{Cursor, Folder, Found, Mailbox, News, Place, Unreadable, Unusable};
+use crate::mail::{Cursor, Found, Mailbox, News, Place, Unreadable, Unusable};
 
-/// How often a mailbox is read from its beginning, to delete what is old. Also how long a process waits with it after its start.
+/// How often a mailbox is read from its beginning, to delete what is old.
 const TIDY_EVERY: Duration = Duration::from_secs(86_400);
+
+/// Messages that are deleted in one conversation.
+const TIDY_AT_ONCE: usize = 50;
 
 /// Between a look and waiting for news: what comes meanwhile is noticed when the waiting begins, and a restless mailbox is not looked at without
 /// end.
@@ -38,8 +40,8 @@ pub struct CollectCanaries {
     timeout: Duration,
     /// How long canaries stay.
     keep: Duration,
-    /// When it was last tidied, or the process began.
-    tidied: Mutex<Timestamp>,
+    /// Up to where a tidying has come that no turn had the time to end.
+    tidying: Mutex<Cursor>,
     /// Up to where the last look of this process read it, if it read it whole: from there on it is listened to.
     seen: Mutex<Option<Cursor>>,
 }
@@ -59,18 +61,31 @@ impl CollectCanaries {
     /// Names the field of the section that cannot be used.
     pub fn open(intake: Intake, clock: Clock, section: &MailboxSection, keep: Duration) -> Result<Self, Unusable> {
         let mailbox = Mailbox::new(section, clock.clone())?;
-        let tidied = Mutex::new(clock.now());
         let (name, poll, timeout) = (section.name.clone(), section.poll.get(), section.timeout.get());
-        Ok(Self { intake, clock, name, mailbox, poll, timeout, keep, tidied, seen: Mutex::default() })
+        Ok(Self {
+            intake,
+            clock,
+            name,
+            mailbox,
+            poll,
+            timeout,
+            keep,
+            tidying: Mutex::default(),
+            seen: Mutex::default(),
+        })
     }
 
     async fn collect(&self, turn: Turn<'_>) -> anyhow::Result<Done> {
         let since = Stopwatch::start();
         self.see(None);
         let known = self.intake.store().read().await?.mailboxes().await?;
-        let cursor = known.get(&self.name).map_or_else(Cursor::default, |row| Cursor::parse(&row.cursor));
+        let known = known.get(&self.name);
+        let cursor = known.map_or_else(Cursor::default, |row| Cursor::parse(&row.cursor));
         let gave = self.read(cursor, turn, since).await?;
-        let deleted = self.tidy_when_due(turn, since).await;
+        let tidied_at = known.and_then(|row| row.tidied_at);
+        let is_due = tidied_at.is_none_or(|at| turn.now.since(at) >= TIDY_EVERY);
+        // A mailbox that could not be read to its end has more pressing needs.
+        let deleted = if is_due && gave.unreadable == 0 && !gave.more { self.tidy(turn, since).await? } else { 0 };
         let counts = vec![
             ("arrived", gave.tokens.arrived as u64),
             ("refused", gave.tokens.refused as u64),
@@ -95,13 +110,21 @@ impl CollectCanaries {
                     return Ok(Gave { unreadable: 1, more: false, ..gave });
                 }
             };
-            let found: Vec<FoundToken> = collected.found.iter().map(token).collect();
+            if collected.passed_over > 0 {
+                tracing::warn!(
+                    mailbox = name,
+                    messages = collected.passed_over,
+                    "the server does not give some messages"
+                );
+            }
+            let found: Vec<FoundToken> = collected.found.iter().map(|found| self.told(found)).collect();
             let tokens = self.intake.canaries_were_found(name, &found).await?;
             gave.tokens.arrived += tokens.arrived;
             gave.tokens.repeated += tokens.repeated;
             gave.tokens.refused += tokens.refused;
             let mut tx = self.intake.store().write().await?;
-            tx.mailbox_was_read(name, &collected.cursor.to_text(), began_at, collected.complete).await?;
+            let to = collected.cursor.to_text();
+            tx.mailbox_was_read(name, &to, began_at, collected.complete, collected.afresh).await?;
             tx.commit().await?;
             cursor = collected.cursor;
             gave.more = !collected.complete;
@@ -112,33 +135,58 @@ impl CollectCanaries {
         Ok(gave)
     }
 
-    /// Deletes our own old canaries, now and then. What cannot be tidied today is tidied tomorrow.
-    async fn tidy_when_due(&self, turn: Turn<'_>, since: Stopwatch) -> u64 {
-        {
-            let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
-            if turn.now.since(*tidied) < TIDY_EVERY {
-                return 0;
+    /// As the door takes it. A way is written down only for what is ours: anybody can send what looks like it.
+    fn told(&self, found: &Found) -> FoundToken {
+        let showed =
+            if self.is_ours(found) { serde_json::to_string(&*found.way).unwrap_or_default() } else { String::new() };
+        FoundToken { token: found.token.clone(), folder: found.folder, received_at: found.received_at, showed }
+    }
+
+    fn is_ours(&self, found: &Found) -> bool {
+        Token::read(&found.token, &self.intake.context().keyring).is_ok()
+    }
+
+    /// Deletes our own old canaries. What a turn has no time for is left to the next; what cannot be tidied today is tidied tomorrow.
+    async fn tidy(&self, turn: Turn<'_>, since: Stopwatch) -> anyhow::Result<u64> {
+        let mut cursor = std::mem::take(&mut *self.tidying.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut deleted = 0;
+        while self.may_go_on(turn, since) {
+            match self.tidy_on(&mut cursor, &mut deleted, turn, since).await {
+                Ok(false) => continue,
+                Ok(true) => (),
+                Err(Unreadable { because }) => {
+                    tracing::warn!(mailbox = self.name, because, "a mailbox cannot be tidied");
+                }
             }
-            *tidied = turn.now;
+            let mut tx = self.intake.store().write().await?;
+            tx.mailbox_was_tidied(&self.name, turn.now).await?;
+            tx.commit().await?;
+            return Ok(deleted);
         }
+        *self.tidying.lock().unwrap_or_else(PoisonError::into_inner) = cursor;
+        Ok(deleted)
+    }
+
+    /// One look of a tidying, and the deletions that it calls for. The cursor moves when all of them are done. Whether it was the last.
+    async fn tidy_on(
+        &self,
+        cursor: &mut Cursor,
+        deleted: &mut u64,
+        turn: Turn<'_>,
+        since: Stopwatch,
+    ) -> Result<bool, Unreadable> {
         let before = turn.now.minus(self.keep);
-        let (mut cursor, mut deleted, mut complete) = (Cursor::default(), 0, false);
-        while !complete && self.may_go_on(turn, since) {
-            let tidied = async {
-                let collected = self.mailbox.collect(&cursor).await?;
-                let is_ours = |found: &&Found| Token::read(&found.token, &self.intake.context().keyring).is_ok();
-                let old = collected.found.iter().filter(is_ours).filter(|found| found.received_at < before);
-                let places: Vec<Place> = old.map(|found| found.place.clone()).collect();
-                deleted += self.mailbox.tidy(&places, before).await? as u64;
-                (cursor, complete) = (collected.cursor, collected.complete);
-                Ok::<_, Unreadable>(())
-            };
-            if let Err(Unreadable { because }) = tidied.await {
-                tracing::warn!(mailbox = self.name, because, "a mailbox cannot be tidied");
-                break;
+        let collected = self.mailbox.collect(cursor).await?;
+        let old = collected.found.iter().filter(|found| found.received_at < before && self.is_ours(found));
+        let places: Vec<Place> = old.map(|found| found.place.clone()).collect();
+        for some in places.chunks(TIDY_AT_ONCE) {
+            if !self.may_go_on(turn, since) {
+                return Ok(false);
             }
+            *deleted += self.mailbox.tidy(some, before).await? as u64;
         }
-        deleted
+        *cursor = collected.cursor;
+        Ok(collected.complete)
     }
 
     /// Whether the turn may begin another conversation.
@@ -161,19 +209,6 @@ impl CollectCanaries {
             }
         }
         std::future::pending().await
-    }
-}
-
-fn token(found: &Found) -> FoundToken {
-    FoundToken {
-        token: found.token.clone(),
-        folder: match found.folder {
-            Folder::Inbox => canary::Folder::Inbox,
-            Folder::Spam => canary::Folder::Spam,
-            Folder::Other => canary::Folder::Other,
-        },
-        received_at: found.received_at,
-        showed: serde_json::to_string(&found.arrival).unwrap_or_default(),
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::imap::Shape;
 use crate::config::mail_server::{MailServer, MailTls};
 
 /// Why there is no connection, or none any more.
@@ -62,6 +63,8 @@ pub(super) struct Link {
     ahead: &'static [u8],
     /// How many more bytes may be read.
     allowance: usize,
+    /// What the bytes must look like, where that is checked.
+    shape: Option<Shape>,
 }
 
 enum Stream {
@@ -85,7 +88,7 @@ pub(super) async fn connect(server: &MailServer, tls: &Arc<ClientConfig>, allowa
     let stream = TcpStream::connect(addresses.as_slice()).await.map_err(|_| Fault::Connect)?;
     // Commands are written in pieces; without this each would wait for the answer to the piece before.
     stream.set_nodelay(true).map_err(|_| Fault::Broken)?;
-    let link = Link { stream: Stream::Plain(stream), ahead: b"", allowance };
+    let link = Link { stream: Stream::Plain(stream), ahead: b"", allowance, shape: None };
     if server.tls == MailTls::Implicit { link.encrypt(&server.host, tls).await } else { Ok(link) }
 }
 
@@ -98,7 +101,14 @@ impl Link {
         let Stream::Plain(stream) = self.stream else { return Err(Fault::Tls) };
         let name = ServerName::try_from(host.to_owned()).map_err(|_| Fault::Name)?;
         let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.map_err(|e| refused(&e))?;
-        Ok(Self { stream: Stream::Tls(Box::new(stream)), ..self })
+        // What was said in the clear is over, also half a line of it.
+        let shape = self.shape.map(|_| Shape::default());
+        Ok(Self { stream: Stream::Tls(Box::new(stream)), shape, ..self })
+    }
+
+    /// Lets nothing be read that an IMAP parser must not see. What is refused is an error of the kind [`ErrorKind::Other`].
+    pub(super) fn shaped(self) -> Self {
+        Self { shape: Some(Shape::default()), ..self }
     }
 
     /// Lets this text be read before anything that the server sends from here on.
@@ -178,13 +188,15 @@ impl AsyncRead for Link {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         })?;
-        match self.allowance.checked_sub(buf.filled().len() - before) {
-            Some(left) => {
-                self.allowance = left;
-                Poll::Ready(Ok(()))
-            }
-            None => Poll::Ready(Err(ErrorKind::QuotaExceeded.into())),
+        let read = &buf.filled()[before..];
+        let Some(left) = self.allowance.checked_sub(read.len()) else {
+            return Poll::Ready(Err(ErrorKind::QuotaExceeded.into()));
+        };
+        self.allowance = left;
+        if self.shape.as_mut().is_some_and(|shape| !shape.takes(read)) {
+            return Poll::Ready(Err(ErrorKind::Other.into()));
         }
+        Poll::Ready(Ok(()))
     }
 }
 

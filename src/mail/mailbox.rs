@@ -3,32 +3,27 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::arrival::Arrival;
+use super::caught::{Panicked, caught};
 use super::imap::Imap;
 use super::maildir::Maildir;
 use super::trust::Unusable;
+use super::way::Way;
 use crate::clock::Clock;
 use crate::config::mailboxes::{MailboxKind, MailboxSection};
+use crate::domain::canary::Folder;
 use crate::domain::time::Timestamp;
 
-/// What kind of folder a canary was found in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Folder {
-    /// The inbox.
-    Inbox,
-    /// The folder for spam.
-    Spam,
-    /// Another one that is read.
-    Other,
-}
+/// How many bytes of what it found a look holds. What is over is for the next look: a mailbox that somebody filled with what only looks like
+/// canaries takes time, and no memory.
+const FULL: usize = 2 << 20;
 
 /// Something with the shape of a canary's token, in a message of the mailbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The token, unverified.
     pub token: String,
@@ -39,13 +34,13 @@ pub struct Found {
     /// When the mailbox took it, by its own clock.
     pub received_at: Timestamp,
     /// What the message tells of its way.
-    pub arrival: Arrival,
+    pub way: Arc<Way>,
     /// Where it lies, for [`Mailbox::tidy`].
     pub place: Place,
 }
 
 /// Where a message lies.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Place {
     /// The token that it holds; a message without it is never deleted.
     pub(super) token: String,
@@ -53,8 +48,7 @@ pub struct Place {
 }
 
 /// Where, in the words of the mailbox's kind.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Spot {
     /// Folder, UIDVALIDITY and UID (RFC 3501 section 2.3.1.1).
     Imap { folder: String, validity: u32, uid: u32 },
@@ -75,13 +69,18 @@ impl fmt::Debug for Place {
 pub struct Cursor(pub(super) BTreeMap<String, Mark>);
 
 /// Up to where one folder has been read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Mark {
     /// UIDVALIDITY, the last UID that was read, and the UID that the server wanted to give next, if it told.
     Imap { validity: u32, uid: u32, next: Option<u32> },
-    /// The newest change of a file, in microseconds: what Timestamp writes is cut to milliseconds.
-    Maildir { changed: i64 },
+    /// The newest change of a file, in microseconds: what Timestamp writes is cut to milliseconds. And the files that were read shortly before it,
+    /// by a hash of their names: what lies there is looked at again, and not told of again.
+    Maildir {
+        changed: i64,
+        #[serde(default)]
+        told: Vec<u64>,
+    },
 }
 
 impl Cursor {
@@ -105,6 +104,43 @@ pub struct Collected {
     pub cursor: Cursor,
     /// Whether everything was looked at. When not, the next look goes on at the cursor, and what is missing is not lost.
     pub complete: bool,
+    /// Where a folder could not be read on from the cursor (its first look, or another UIDVALIDITY): from when on it was read instead. What
+    /// came earlier may lie there unseen.
+    pub afresh: Option<Timestamp>,
+    /// Messages that are there and that the server does not give: the next look does not ask for them again.
+    pub passed_over: usize,
+    /// How much memory what was found takes, about.
+    pub(super) weight: usize,
+}
+
+impl Collected {
+    /// Adds what one message gave: every token with the same way.
+    pub(super) fn add(
+        &mut self,
+        (tokens, way): (Vec<String>, Way),
+        (kind, name): (Folder, &str),
+        received_at: Timestamp,
+        spot: &Spot,
+    ) {
+        let way = Arc::new(way);
+        self.weight += way.weight();
+        for token in tokens {
+            self.weight += size_of::<Found>() + 2 * token.len() + 2 * name.len();
+            self.found.push(Found {
+                place: Place { token: token.clone(), spot: spot.clone() },
+                token,
+                folder: kind,
+                folder_name: name.to_owned(),
+                received_at,
+                way: Arc::clone(&way),
+            });
+        }
+    }
+
+    /// Whether the look has found so much that it should end here.
+    pub(super) fn is_full(&self) -> bool {
+        self.weight >= FULL
+    }
 }
 
 /// Whether anything came.
@@ -136,6 +172,12 @@ impl Unreadable {
     }
 }
 
+impl From<Panicked> for Unreadable {
+    fn from(Panicked: Panicked) -> Self {
+        Self::new("what it said could not be read")
+    }
+}
+
 /// A mailbox.
 pub struct Mailbox(Kind);
 
@@ -162,10 +204,13 @@ impl Mailbox {
     /// [`Unreadable`] when any folder could not be read within the configured time: nothing is concluded then, and the
     /// cursor stays.
     pub async fn collect(&self, cursor: &Cursor) -> Result<Collected, Unreadable> {
-        match &self.0 {
-            Kind::Imap(imap) => imap.collect(cursor).await,
-            Kind::Maildir(maildir) => maildir.collect(cursor).await,
-        }
+        let collected = caught(async {
+            match &self.0 {
+                Kind::Imap(imap) => imap.collect(cursor).await,
+                Kind::Maildir(maildir) => maildir.collect(cursor).await,
+            }
+        });
+        collected.await?
     }
 
     /// Returns when something may have come since the cursor, or after `limit`. A server that can tell of news (IDLE, RFC 2177)
@@ -174,10 +219,13 @@ impl Mailbox {
     /// # Errors
     /// [`Unreadable`] when the mailbox does not answer.
     pub async fn wait_for_news(&self, cursor: &Cursor, limit: Duration) -> Result<News, Unreadable> {
-        match &self.0 {
-            Kind::Imap(imap) => imap.wait_for_news(cursor, limit).await,
-            Kind::Maildir(maildir) => maildir.wait_for_news(cursor, limit).await,
-        }
+        let news = caught(async {
+            match &self.0 {
+                Kind::Imap(imap) => imap.wait_for_news(cursor, limit).await,
+                Kind::Maildir(maildir) => maildir.wait_for_news(cursor, limit).await,
+            }
+        });
+        news.await?
     }
 
     /// Deletes these messages where they came before `before`, still lie there and still hold their token: nothing else, ever.
@@ -189,19 +237,22 @@ impl Mailbox {
         if places.is_empty() {
             return Ok(0);
         }
-        match &self.0 {
-            Kind::Imap(imap) => imap.tidy(places, before).await,
-            Kind::Maildir(maildir) => maildir.tidy(places, before).await,
-        }
+        let gone = caught(async {
+            match &self.0 {
+                Kind::Imap(imap) => imap.tidy(places, before).await,
+                Kind::Maildir(maildir) => maildir.tidy(places, before).await,
+            }
+        });
+        gone.await?
     }
 }
 
 /// What kind of folder that is: the inbox by its name, spam by what was found to be that.
 pub(super) fn kind_of(name: &str, spam: Option<&str>) -> Folder {
-    if spam == Some(name) {
-        Folder::Spam
-    } else if name.eq_ignore_ascii_case("INBOX") {
+    if name.eq_ignore_ascii_case("INBOX") {
         Folder::Inbox
+    } else if spam == Some(name) {
+        Folder::Spam
     } else {
         Folder::Other
     }
@@ -215,7 +266,7 @@ mod tests {
     fn a_cursor_is_read_as_it_was_written() {
         let cursor = Cursor(BTreeMap::from([
             ("INBOX".to_owned(), Mark::Imap { validity: 7, uid: 42, next: Some(44) }),
-            (".Junk".to_owned(), Mark::Maildir { changed: 1_700_000_000_123_456 }),
+            (".Junk".to_owned(), Mark::Maildir { changed: 1_700_000_000_123_456, told: vec![7, u64::MAX] }),
         ]));
         assert_eq!(Cursor::parse(&cursor.to_text()), cursor);
         for text in ["", "nothing", "{\"INBOX\":3}"] {

@@ -4,10 +4,10 @@
 //! A [`Submission`] hands a [`Letter`] to a server by SMTP and says what it knows of its fate: [`Handed`]. A [`Mailbox`]
 //! (IMAP or Maildir) is read from a [`Cursor`] on and yields what looks like a canary's token, with what the message tells
 //! of its way. Tokens are not verified here. Every wait has a deadline, every read a bound, and no error holds an address,
-//! a secret or a server's own words.
+//! a secret or a server's own words. A panic of a library that reads what strangers write is a failed conversation, no more.
 
-mod arrival;
 mod authentication;
+mod caught;
 mod conversation;
 mod imap;
 mod letter;
@@ -18,12 +18,13 @@ mod parts;
 mod submission;
 mod token;
 mod trust;
+mod way;
 
-pub use arrival::{Arrival, Hop, Survived, read};
 pub use authentication::{Authentication, Signature, Verdict};
 pub use letter::Letter;
 pub use link::Fault;
-pub use mailbox::{Collected, Cursor, Folder, Found, Mailbox, News, Place, Unreadable};
+pub use mailbox::{Collected, Cursor, Found, Mailbox, News, Place, Unreadable};
 pub use submission::{Handed, Submission};
 pub use token::tokens;
 pub use trust::Unusable;
+pub use way::{Hop, Survived, Way, read};

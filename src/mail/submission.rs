@@ -8,6 +8,7 @@ use lettre::transport::smtp::extension::ClientId;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::caught::caught;
 use super::conversation::{Parcel, Party, Step, Stop, number};
 use super::letter::{Letter, written};
 use super::trust::{self, Unusable};
@@ -121,13 +122,14 @@ impl Submission {
         let ended = timeout(self.deadline, async {
             // It is never closed.
             let place = self.places.acquire().await.ok();
-            (self.party.converse(&parcel, &mut step, &mut connection).await, place)
+            (caught(self.party.converse(&parcel, &mut step, &mut connection)).await, place)
         });
         let Ok((ended, place)) = ended.await else {
             return unanswered(step, format!("no answer within {:?} {}", self.deadline, step.text()));
         };
+        let ended = ended.unwrap_or(Err(Stop::Nonsense));
         if let (Ok(_) | Err(Stop::Reply { .. }), Some(mut connection)) = (&ended, connection) {
-            let _ = timeout(LEAVE, connection.quit()).await;
+            let _ = timeout(LEAVE, caught(connection.quit())).await;
         }
         drop(place);
         let stop = match ended {

@@ -1,14 +1,13 @@
 //! Finds what has the shape of a canary's token. Whether it is one is for the domain to say.
 
-const PREFIX: &str = "rwc1-";
-/// The base32 characters behind the prefix.
-const LENGTH: usize = 52;
+use crate::domain::canary::token::{CODE_LEN, PREFIX};
+
 /// The most that one text yields. A canary holds one, twice.
 pub(super) const MOST: usize = 8;
 
 /// Whether the text is of a token's shape and nothing else.
 pub(super) fn is_token(text: &str) -> bool {
-    text.strip_prefix(PREFIX).is_some_and(|rest| rest.len() == LENGTH && rest.bytes().all(is_base32))
+    text.strip_prefix(PREFIX).is_some_and(|rest| rest.len() == CODE_LEN && rest.bytes().all(is_base32))
 }
 
 /// What looks like a token in a text that may hold anything: each once, in order, at most eight.
@@ -16,10 +15,10 @@ pub fn tokens(text: &str) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for (at, _) in text.match_indices(PREFIX) {
         let rest = &text[at + PREFIX.len()..];
-        let length = rest.bytes().take(LENGTH + 1).take_while(|b| is_base32(*b)).count();
+        let length = rest.bytes().take(CODE_LEN + 1).take_while(|b| is_base32(*b)).count();
         let token = &text[at..at + PREFIX.len() + length];
         // One character more, and it is not what we wrote.
-        if length == LENGTH && !found.contains(&token) {
+        if length == CODE_LEN && !found.contains(&token) {
             found.push(token);
             if found.len() == MOST {
                 break;

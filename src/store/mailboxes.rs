@@ -13,8 +13,12 @@ pub struct MailboxRow {
     pub name: String,
     /// How far it was read, in the words of its reader; empty before the first look.
     pub cursor: String,
+    /// From when on it has been read without a gap: what it received earlier may lie there unseen. `None`: since ever.
+    pub read_from: Option<Timestamp>,
     /// When the last look began that read all of it.
     pub read_at: Option<Timestamp>,
+    /// When our own old canaries in it were last deleted, or that was given up for the day.
+    pub tidied_at: Option<Timestamp>,
     /// When it was last looked into.
     pub tried_at: Timestamp,
     /// Why the last look failed. No address, no secret.
@@ -25,7 +29,7 @@ impl MailboxRow {
     /// How far what lies in it is known.
     pub fn looks(&self) -> Looks {
         let failed_at = self.error.is_some().then_some(self.tried_at);
-        Looks { read_from: None, read_at: self.read_at, failed_at }
+        Looks { read_from: self.read_from, read_at: self.read_at, failed_at }
     }
 }
 
@@ -40,13 +44,17 @@ pub struct Learned {
     pub last_way: Option<String>,
 }
 
-pub(super) const ALL: &str = "SELECT name, cursor, read_at, tried_at, error FROM mailboxes ORDER BY name";
-pub(super) const READ: &str = "INSERT INTO mailboxes (name, cursor, read_at, tried_at) VALUES ($1, $2, $3, $3) ON CONFLICT (name) DO UPDATE \
-     SET cursor = excluded.cursor, read_at = excluded.read_at, tried_at = excluded.tried_at, error = NULL";
-pub(super) const READ_IN_PART: &str = "INSERT INTO mailboxes (name, cursor, tried_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
-     SET cursor = excluded.cursor, tried_at = excluded.tried_at, error = NULL";
+pub(super) const ALL: &str =
+    "SELECT name, cursor, read_from, read_at, tidied_at, tried_at, error FROM mailboxes ORDER BY name";
+pub(super) const READ: &str = "INSERT INTO mailboxes (name, cursor, read_at, tried_at, read_from) VALUES ($1, $2, $3, $3, $4) \
+     ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor, read_at = excluded.read_at, tried_at = excluded.tried_at, \
+     read_from = COALESCE(excluded.read_from, mailboxes.read_from), error = NULL";
+pub(super) const READ_IN_PART: &str = "INSERT INTO mailboxes (name, cursor, tried_at, read_from) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor, tried_at = excluded.tried_at, \
+     read_from = COALESCE(excluded.read_from, mailboxes.read_from), error = NULL";
 pub(super) const UNREADABLE: &str = "INSERT INTO mailboxes (name, cursor, tried_at, error) VALUES ($1, '', $2, $3) ON CONFLICT (name) DO \
      UPDATE SET tried_at = excluded.tried_at, error = excluded.error";
+pub(super) const TIDIED: &str = "UPDATE mailboxes SET tidied_at = $2 WHERE name = $1";
 pub(super) const LEARNED: &str =
     "SELECT route_key, delays, last_arrived_at, last_way FROM canary_routes ORDER BY route_key";
 pub(super) const LEARN: &str =
@@ -58,22 +66,33 @@ impl Tx {
     /// # Errors
     /// When the store fails.
     pub async fn mailboxes(&mut self) -> Result<BTreeMap<String, MailboxRow>> {
-        type Row = (String, String, Option<i64>, i64, Option<String>);
+        type Row = (String, String, Option<i64>, Option<i64>, Option<i64>, i64, Option<String>);
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(ALL).fetch_all(c).await)?;
-        let row = |(name, cursor, read_at, tried_at, error): Row| {
-            let (read_at, tried_at) = (read_at.map(Timestamp::from_micros), Timestamp::from_micros(tried_at));
-            (name.clone(), MailboxRow { name, cursor, read_at, tried_at, error })
+        let row = |(name, cursor, read_from, read_at, tidied_at, tried_at, error): Row| {
+            let [read_from, read_at, tidied_at] =
+                [read_from, read_at, tidied_at].map(|at| at.map(Timestamp::from_micros));
+            let tried_at = Timestamp::from_micros(tried_at);
+            (name.clone(), MailboxRow { name, cursor, read_from, read_at, tidied_at, tried_at, error })
         };
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// A look that began at `began_at` read up to `cursor`: all there was, or a part of it.
+    /// A look that began at `began_at` read up to `cursor`: all there was, or a part of it. With `afresh` it did not go on where the one
+    /// before had ended, and saw only what came from that time on.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn mailbox_was_read(&mut self, name: &str, cursor: &str, began_at: Timestamp, all: bool) -> Result<()> {
+    pub async fn mailbox_was_read(
+        &mut self,
+        name: &str,
+        cursor: &str,
+        began_at: Timestamp,
+        all: bool,
+        afresh: Option<Timestamp>,
+    ) -> Result<()> {
         let sql = if all { READ } else { READ_IN_PART };
-        on!(self, c => sqlx::query(sql).bind(name).bind(cursor).bind(began_at.micros()).execute(c).await.map(drop))?;
+        let (began_at, afresh) = (began_at.micros(), afresh.map(Timestamp::micros));
+        on!(self, c => sqlx::query(sql).bind(name).bind(cursor).bind(began_at).bind(afresh).execute(c).await.map(drop))?;
         Ok(())
     }
 
@@ -83,6 +102,15 @@ impl Tx {
     /// When the store fails.
     pub async fn mailbox_is_unreadable(&mut self, name: &str, began_at: Timestamp, because: &str) -> Result<()> {
         on!(self, c => sqlx::query(UNREADABLE).bind(name).bind(began_at.micros()).bind(because).execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Our own old canaries in a mailbox that was read before are deleted, or that was given up for the day.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn mailbox_was_tidied(&mut self, name: &str, at: Timestamp) -> Result<()> {
+        on!(self, c => sqlx::query(TIDIED).bind(name).bind(at.micros()).execute(c).await.map(drop))?;
         Ok(())
     }
 

@@ -38,6 +38,7 @@ pub const MIGRATIONS: &[MigrationText] = &[
     migration!(3, "0003_posture"),
     migration!(4, "0004_observed"),
     migration!(5, "0005_canaries"),
+    migration!(6, "0006_mailboxes"),
 ];
 
 pub(super) const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";

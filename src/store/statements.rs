@@ -65,7 +65,7 @@ pub const STATEMENTS: &[Statement] = statements! {
     one listing [KEYS, MENTIONED, SIGHTINGS]
     one log [LOCK_HEAD, READ_HEAD, IS_SEEN]
     twin log [ADVANCE_HEAD, ALREADY_SEEN, MARK_SEEN]
-    one mailboxes [ALL, READ, READ_IN_PART, UNREADABLE, LEARNED, LEARN]
+    one mailboxes [ALL, READ, READ_IN_PART, UNREADABLE, TIDIED, LEARNED, LEARN]
     one migrate [APPLIED]
     one observed [DOMAINS, COUNT]
     twin observed [PUT, OF_STREAMS]

@@ -1,8 +1,10 @@
 //! A mailbox on a server, read by IMAP: new messages of each folder by UID, in slices that fit into little memory.
 
 mod session;
+mod shape;
+mod tidy;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +13,10 @@ use rustls::ClientConfig;
 use tokio::time::timeout;
 
 use self::session::{Mail, Opened, Session};
-use super::arrival;
-use super::mailbox::{Collected, Cursor, Found, Mark, News, Place, Spot, Unreadable, kind_of};
+pub(super) use self::shape::Shape;
+use super::mailbox::{Collected, Cursor, Mark, News, Spot, Unreadable, kind_of};
 use super::trust::{self, Unusable};
+use super::way;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::mail_server::{Login, MailServer};
 use crate::config::mailboxes::MailboxSection;
@@ -68,11 +71,11 @@ impl Imap {
             let mut session = session::open(&self.server, &self.login, &self.tls).await?;
             let spam = match &self.spam {
                 Some(named) => Some(named.clone()),
-                None => session.junk().await?,
+                None => Some(session.junk().await?.ok_or_else(no_spam_folder)?),
             };
             let mut collected = Collected { complete: true, ..Collected::default() };
             for folder in self.folders(spam.as_deref()) {
-                let mark = cursor.0.get(folder).copied();
+                let mark = cursor.0.get(folder).cloned();
                 let mark = self.read(&mut session, folder, spam.as_deref(), mark, since, &mut collected).await?;
                 collected.cursor.0.insert(folder.to_owned(), mark);
             }
@@ -105,40 +108,6 @@ impl Imap {
         }
     }
 
-    pub(super) async fn tidy(&self, places: &[Place], before: Timestamp) -> Result<usize, Unreadable> {
-        let mut by_folder: BTreeMap<&str, Vec<(u32, u32, &str)>> = BTreeMap::new();
-        for Place { token, spot } in places {
-            if let Spot::Imap { folder, validity, uid } = spot {
-                by_folder.entry(folder).or_default().push((*validity, *uid, token));
-            }
-        }
-        self.within(self.deadline, async {
-            let mut session = session::open(&self.server, &self.login, &self.tls).await?;
-            let mut gone = 0;
-            for (folder, mails) in by_folder {
-                let opened = session.select(folder, true).await?;
-                // Under another UIDVALIDITY the same UID is another message.
-                for (_, uid, token) in mails.into_iter().filter(|mail| mail.0 == opened.validity) {
-                    let mut fits = false;
-                    let each = |mail: Mail| {
-                        let old = mail.received.as_deref().and_then(instant).is_some_and(|at| at < before);
-                        let read = arrival::read(&mail.bytes, None);
-                        let holds = read.is_some_and(|(tokens, _)| tokens.iter().any(|found| found == token));
-                        fits |= mail.uid == uid && old && holds;
-                    };
-                    session.fetch(&format!("UID FETCH {uid}"), self.read_limit, 1, each).await?;
-                    if fits {
-                        session.delete(uid).await?;
-                        gone += 1;
-                    }
-                }
-            }
-            session.leave().await;
-            Ok(gone)
-        })
-        .await
-    }
-
     /// The folders to read, each once.
     fn folders<'a>(&'a self, spam: Option<&'a str>) -> Vec<&'a str> {
         let mut folders: Vec<&str> = self.folders.iter().map(String::as_str).collect();
@@ -162,6 +131,9 @@ impl Imap {
             Some(Mark::Imap { validity, uid, .. }) if validity == opened.validity => Some(uid),
             _ => None,
         };
+        if known.is_none() {
+            collected.afresh = Some(self.clock.now().minus(self.look_back));
+        }
         let mut last = known.unwrap_or(0);
         let first = match known {
             _ if opened.exists == 0 => None,
@@ -176,21 +148,37 @@ impl Imap {
         let mut next = first.unwrap_or(opened.exists.saturating_add(1));
         let until = opened.exists.min(next.saturating_add(MOST - 1));
         while next <= until {
-            if since.elapsed() > self.deadline / SHARE {
+            if since.elapsed() > self.deadline / SHARE || collected.is_full() {
                 break;
             }
             let end = until.min(next.saturating_add(SLICE - 1));
-            let mut met = BTreeSet::new();
-            let each = |mail: Mail| {
+            let mut missing: BTreeSet<u32> = (next..=end).collect();
+            let mut each = |mail: Mail| {
                 last = last.max(mail.uid);
-                met.insert(mail.uid);
-                self.look_into(&mail, folder, spam, opened.validity, collected);
+                if missing.remove(&mail.number) {
+                    self.look_into(&mail, folder, spam, opened.validity, collected);
+                }
             };
-            session.fetch(&format!("FETCH {next}:{end}"), self.read_limit, SLICE as usize, each).await?;
-            // One that was deleted meanwhile is missing once; the next look opens the folder anew.
-            if met.len() < (end - next + 1) as usize {
-                return Err(Unreadable::new("the server left out messages"));
+            session.fetch(&format!("FETCH {next}:{end}"), self.read_limit, SLICE as usize, &mut each).await?;
+            for number in missing.clone() {
+                let each = |mail: Mail| {
+                    last = last.max(mail.uid);
+                    if missing.remove(&mail.number) {
+                        self.look_into(&mail, folder, spam, opened.validity, collected);
+                    }
+                };
+                session.fetch(&format!("FETCH {number}"), self.read_limit, 1, each).await?;
             }
+            // A server that gives none has a fault of its own. Of some the fault is the message's, where it is there at all: one that was deleted
+            // meanwhile is missing once, and the next look opens the folder anew.
+            let left_out = || Unreadable::new("the server left out messages");
+            if missing.len() > (end - next) as usize {
+                return Err(left_out());
+            }
+            for number in &missing {
+                last = last.max(session.uid_at(*number).await?.ok_or_else(left_out)?);
+            }
+            collected.passed_over += missing.len();
             next = end + 1;
         }
         collected.complete &= next > opened.exists;
@@ -198,19 +186,10 @@ impl Imap {
     }
 
     fn look_into(&self, mail: &Mail, folder: &str, spam: Option<&str>, validity: u32, collected: &mut Collected) {
-        let Some((tokens, arrival)) = arrival::read(&mail.bytes, self.authserv_id.as_deref()) else { return };
+        let Some(read) = way::read(&mail.bytes, self.authserv_id.as_deref()) else { return };
         let received_at = mail.received.as_deref().and_then(instant).unwrap_or_else(|| self.clock.now());
-        for token in tokens {
-            let spot = Spot::Imap { folder: folder.to_owned(), validity, uid: mail.uid };
-            collected.found.push(Found {
-                place: Place { token: token.clone(), spot },
-                token,
-                folder: kind_of(folder, spam),
-                folder_name: folder.to_owned(),
-                received_at,
-                arrival: arrival.clone(),
-            });
-        }
+        let spot = Spot::Imap { folder: folder.to_owned(), validity, uid: mail.uid };
+        collected.add(read, (kind_of(folder, spam), folder), received_at, &spot);
     }
 
     /// The day of the first look, one earlier for the server's own time zone.
@@ -227,6 +206,11 @@ impl Imap {
     ) -> Result<T, Unreadable> {
         timeout(limit, work).await.unwrap_or_else(|_| Err(Unreadable::late(limit)))
     }
+}
+
+/// What is filtered out would be taken for lost.
+fn no_spam_folder() -> Unreadable {
+    Unreadable::new("the server tells of no folder for spam: spam_folder must name it (INBOX: there is none)")
 }
 
 /// Whether the folder is as the last look left it, as far as the server tells. One that never tells which UID comes next must not be taken for

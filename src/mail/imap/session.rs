@@ -13,15 +13,20 @@ use crate::config::mail_server::{Login, MailServer, MailTls};
 
 /// How many bytes may be read in answer to a command that asks for little.
 const ALLOWANCE: usize = 1 << 20;
+/// What folders for spam are called, in lower case, where the server does not mark one. The surest name first.
+const SPAM: [&str; 8] =
+    ["junk", "spam", "junk email", "junk e-mail", "bulk mail", "[gmail]/spam", "inbox.junk", "inbox.spam"];
 /// How many bytes a search may list. About as many as a million messages take.
 const SEARCH: usize = 16 << 20;
 
 /// A session that has logged in.
 pub(super) struct Session {
     inner: Inner<Link>,
-    /// Whether the server tells of news (RFC 2177), and can delete by UID (RFC 4315).
+    /// Whether the server tells of news (RFC 2177), can delete by UID (RFC 4315), and tells what folders are for when it is asked
+    /// (RFC 6154 with RFC 5258).
     pub(super) idle: bool,
     uidplus: bool,
+    special_use: bool,
 }
 
 /// A folder as it was opened.
@@ -35,6 +40,8 @@ pub(super) struct Opened {
 /// A message, or its beginning.
 #[derive(Debug)]
 pub(super) struct Mail {
+    /// Its number in the folder.
+    pub(super) number: u32,
     pub(super) uid: u32,
     pub(super) received: Option<String>,
     pub(super) bytes: Vec<u8>,
@@ -42,7 +49,7 @@ pub(super) struct Mail {
 
 /// Connects and logs in.
 pub(super) async fn open(server: &MailServer, login: &Login, tls: &Arc<ClientConfig>) -> Result<Session, Unreadable> {
-    let link = link::connect(server, tls, ALLOWANCE).await.map_err(fault)?;
+    let link = link::connect(server, tls, ALLOWANCE).await.map_err(fault)?.shaped();
     let mut client = greeted(link).await?;
     if server.tls == MailTls::Starttls {
         client.run_command_and_check_ok("STARTTLS", None).await.map_err(|error| match error {
@@ -54,18 +61,19 @@ pub(super) async fn open(server: &MailServer, login: &Login, tls: &Arc<ClientCon
     }
     let login = client.login(login.username.expose(), login.password.expose()).await;
     let inner = login.map_err(|(error, _)| failed("the login", &error))?;
-    let mut session = Session { inner, idle: false, uidplus: false };
-    let (mut idle, mut uidplus) = (false, false);
+    let mut session = Session { inner, idle: false, uidplus: false, special_use: false };
+    let (mut idle, mut uidplus, mut special_use) = (false, false, false);
     let capabilities = session.command("CAPABILITY", ALLOWANCE, |response| {
         if let Response::Capabilities(list) = response {
             let has =
                 |name: &str| list.iter().any(|c| matches!(c, Capability::Atom(a) if a.eq_ignore_ascii_case(name)));
             idle |= has("IDLE");
             uidplus |= has("UIDPLUS");
+            special_use |= has("SPECIAL-USE") && has("LIST-EXTENDED");
         }
     });
     capabilities.await?;
-    (session.idle, session.uidplus) = (idle, uidplus);
+    (session.idle, session.uidplus, session.special_use) = (idle, uidplus, special_use);
     Ok(session)
 }
 
@@ -87,18 +95,29 @@ impl Session {
         &mut self,
         command: &str,
         allowance: usize,
-        mut each: impl FnMut(&Response<'_>),
+        each: impl FnMut(&Response<'_>),
     ) -> Result<(), Unreadable> {
-        let name = command.split(' ').find(|word| *word != "UID").unwrap_or_default().to_owned();
+        if self.ask(command, allowance, each).await? { Ok(()) } else { Err(refused(name(command))) }
+    }
+
+    /// Runs a command that the server may well say no to. Whether it did what was asked.
+    async fn ask(
+        &mut self,
+        command: &str,
+        allowance: usize,
+        mut each: impl FnMut(&Response<'_>),
+    ) -> Result<bool, Unreadable> {
+        let name = name(command);
         self.inner.get_mut().allow(allowance);
-        let id = self.inner.run_command(command).await.map_err(|e| failed(&name, &e))?;
+        let id = self.inner.run_command(command).await.map_err(|e| failed(name, &e))?;
         loop {
-            let said = self.inner.read_response().await.map_err(|e| lost(&name, &e))?;
+            let said = self.inner.read_response().await.map_err(|e| lost(name, &e))?;
             match said.ok_or_else(|| fault(Fault::Broken))?.parsed() {
                 Response::Done { tag, status, .. } if *tag == id => {
                     return match status {
-                        Status::Ok => Ok(()),
-                        _ => Err(Unreadable::new(format!("the server refused {name}"))),
+                        Status::Ok => Ok(true),
+                        Status::No => Ok(false),
+                        _ => Err(refused(name)),
                     };
                 }
                 Response::Data { status: Status::Bye, .. } => {
@@ -109,19 +128,27 @@ impl Session {
         }
     }
 
-    /// The folder that the server marks as that for spam (RFC 6154), if it marks one.
+    /// The folder for spam: the one that the server marks as that (RFC 6154), else one that is called so.
     pub(super) async fn junk(&mut self) -> Result<Option<String>, Unreadable> {
-        let mut junk = None;
-        self.command("LIST \"\" \"*\"", ALLOWANCE, |response| {
-            if let Response::MailboxData(MailboxDatum::List(folder)) = response
-                && folder.name_attributes.iter().any(|attribute| matches!(attribute, NameAttribute::Junk))
-                && junk.is_none()
-            {
-                junk = Some(folder.name.to_string());
+        let (mut marked, mut called): (Option<String>, Option<(usize, String)>) = (None, None);
+        // A plain LIST need not tell the marks.
+        let command = if self.special_use { "LIST \"\" \"*\" RETURN (SPECIAL-USE)" } else { "LIST \"\" \"*\"" };
+        self.command(command, ALLOWANCE, |response| {
+            let Response::MailboxData(MailboxDatum::List(folder)) = response else { return };
+            let is = |wanted: &NameAttribute<'_>| folder.name_attributes.contains(wanted);
+            if is(&NameAttribute::NoSelect) {
+                return;
+            }
+            if is(&NameAttribute::Junk) && marked.is_none() {
+                marked = Some(folder.name.to_string());
+            }
+            let rank = SPAM.iter().position(|name| folder.name.eq_ignore_ascii_case(name));
+            if let Some(rank) = rank.filter(|rank| called.as_ref().is_none_or(|(known, _)| rank < known)) {
+                called = Some((rank, folder.name.to_string()));
             }
         })
         .await?;
-        Ok(junk)
+        Ok(marked.or(called.map(|(_, name)| name)))
     }
 
     /// Opens a folder, to change it or only to read.
@@ -174,19 +201,19 @@ impl Session {
     }
 
     /// The beginnings of messages, `limit` bytes of each; `set` as in `FETCH 3:9` or `UID FETCH 17`. Marks none as read.
-    /// `each` sees one at a time.
+    /// `each` sees one at a time. Whether the server says that it gave what was asked; also then some may be missing.
     pub(super) async fn fetch(
         &mut self,
         set: &str,
         limit: usize,
         count: usize,
         mut each: impl FnMut(Mail),
-    ) -> Result<(), Unreadable> {
+    ) -> Result<bool, Unreadable> {
         let allowance = ALLOWANCE + count * (limit + 1024);
         let command = format!("{set} (UID INTERNALDATE BODY.PEEK[]<0.{limit}>)");
-        self.command(&command, allowance, |response| {
-            let Response::Fetch(_, attributes) = response else { return };
-            let mut mail = Mail { uid: 0, received: None, bytes: Vec::new() };
+        self.ask(&command, allowance, |response| {
+            let Response::Fetch(number, attributes) = response else { return };
+            let mut mail = Mail { number: *number, uid: 0, received: None, bytes: Vec::new() };
             for attribute in attributes {
                 match attribute {
                     AttributeValue::Uid(uid) => mail.uid = *uid,
@@ -243,6 +270,15 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// What a failed command is called: its verb.
+fn name(command: &str) -> &str {
+    command.split(' ').find(|word| *word != "UID").unwrap_or_default()
+}
+
+fn refused(name: &str) -> Unreadable {
+    Unreadable::new(format!("the server refused {name}"))
+}
+
 fn fault(fault: Fault) -> Unreadable {
     Unreadable::new(fault.to_string())
 }
@@ -258,7 +294,7 @@ fn lost(name: &str, error: &std::io::Error) -> Unreadable {
 fn failed(name: &str, error: &async_imap::error::Error) -> Unreadable {
     use async_imap::error::Error;
     match error {
-        Error::No(_) | Error::Bad(_) => Unreadable::new(format!("the server refused {name}")),
+        Error::No(_) | Error::Bad(_) => refused(name),
         Error::Io(error) => lost(name, error),
         Error::ConnectionLost => fault(Fault::Broken),
         _ => Unreadable::new(format!("the answer to {name} makes no sense")),

@@ -4,6 +4,7 @@ mod budget;
 mod crash;
 mod drill;
 mod journey;
+mod mailboxes;
 mod matrix;
 mod readme;
 mod real;
@@ -104,7 +105,7 @@ async fn facts(world: &World, row: &CanaryRow) -> Facts {
 /// A look into the mailbox that read all of it.
 async fn read_mailbox(world: &World) {
     let mut tx = world.store.write().await.unwrap();
-    tx.mailbox_was_read(BEHIND, "1", world.now(), true).await.unwrap();
+    tx.mailbox_was_read(BEHIND, "1", world.now(), true, None).await.unwrap();
     tx.commit().await.unwrap();
 }
 

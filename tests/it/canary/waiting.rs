@@ -9,6 +9,7 @@ on_both! {
     what_is_lost_may_still_come_late,
     a_look_that_began_too_early_decides_nothing,
     what_waits_for_its_mailbox_holds_nobody_else_up,
+    a_look_that_did_not_reach_back_loses_nothing,
 }
 
 async fn a_mailbox_that_cannot_be_read_makes_it_unknown_and_never_lost(world: World) {
@@ -85,4 +86,21 @@ async fn what_waits_for_its_mailbox_holds_nobody_else_up(world: World) {
         assert!(told(&world, n).await.iter().all(|(_, state)| state == "lost"), "round {n}");
     }
     assert_eq!((count(&world, "canary_unknown").await, count(&world, "canary_lost").await), (9, 9));
+}
+
+/// The server numbered its messages anew, say, and the look began less far back than the canary was sent.
+async fn a_look_that_did_not_reach_back_loses_nothing(world: World) {
+    let door = door(&world, &section("ceiling = '30m'"));
+    let rows = plan(&door).await;
+    send(&door, &rows[0]).await;
+    world.pass(HOUR);
+    let mut tx = world.store.write().await.unwrap();
+    tx.mailbox_was_read(BEHIND, "1", world.now(), true, Some(world.now().minus(50 * MINUTE))).await.unwrap();
+    tx.commit().await.unwrap();
+    door.settle_canaries(100).await.unwrap();
+    assert_eq!(told(&world, 1).await[0].1, "unknown");
+    world.pass(HOUR);
+    read_mailbox(&world).await;
+    door.settle_canaries(100).await.unwrap();
+    assert_eq!(told(&world, 1).await[0].1, "unknown", "what was missed stays missed");
 }

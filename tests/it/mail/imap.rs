@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use relaywatch::clock::{Clock, Stopwatch};
+use relaywatch::domain::canary::Folder as Kind;
 use relaywatch::domain::time::Timestamp;
-use relaywatch::mail::{Cursor, Folder as Kind, Mailbox, News};
+use relaywatch::mail::{Cursor, Mailbox, News};
 
 use super::scripted_imap::{Act, Folder, ScriptedImap};
 use super::{mailbox, token};
@@ -32,10 +33,12 @@ async fn every_folder_that_matters_is_read_and_each_message_once() {
     let kinds: Vec<_> = first.found.iter().map(|f| (f.folder, f.folder_name.as_str())).collect();
     let want = [(Kind::Inbox, "INBOX"), (Kind::Other, "Else"), (Kind::Spam, "Bulk Mail")];
     assert_eq!(kinds, want.map(|kind| [kind; 3]).concat(), "a duplicate is told of as often as it came");
+    assert!(first.afresh.is_some_and(|from| from < Clock::system().now().minus(Duration::from_secs(86_400))));
     assert!(first.complete && first.found.iter().all(|f| f.token == token));
     assert_eq!(Some(first.found[0].received_at), Timestamp::parse("2026-11-20T10:00:07Z"));
     let cursor = Cursor::parse(&first.cursor.to_text());
-    assert_eq!(mailbox.collect(&cursor).await.unwrap().found, []);
+    let next = mailbox.collect(&cursor).await.unwrap();
+    assert_eq!((next.found, next.afresh), (vec![], None), "it goes on where the first look ended");
     *folder.exists.lock().unwrap() = 5;
     let next = mailbox.collect(&cursor).await.unwrap();
     assert_eq!(next.found.len(), 6, "two in each folder");
@@ -50,7 +53,8 @@ async fn under_another_uidvalidity_everything_is_read_again() {
     let cursor = reader(&server, "").collect(&Cursor::default()).await.unwrap().cursor;
     folder.validity = 8;
     let server = ScriptedImap::sound(folder).await;
-    assert_eq!(reader(&server, "").collect(&cursor).await.unwrap().found.len(), 4);
+    let again = reader(&server, "").collect(&cursor).await.unwrap();
+    assert_eq!((again.found.len(), again.afresh.is_some()), (4, true));
 }
 
 #[tokio::test]
@@ -98,9 +102,9 @@ async fn news_are_told_of_where_the_server_can_and_looked_for_where_not() {
         "never looked"
     );
     let cursor = mailbox.collect(&Cursor::default()).await.unwrap().cursor;
-    assert_eq!(mailbox.wait_for_news(&cursor, Duration::from_millis(300)).await, Ok(News::Nothing));
+    assert_eq!(mailbox.wait_for_news(&cursor, Duration::from_secs(3)).await, Ok(News::Nothing));
     let (news, ()) = tokio::join!(mailbox.wait_for_news(&cursor, Duration::from_secs(20)), async {
-        while !server.said().iter().filter(|said| *said == "IDLE").count() == 2 {
+        while server.said().iter().filter(|said| *said == "IDLE").count() != 2 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -154,4 +158,54 @@ async fn only_what_still_holds_its_token_and_is_old_enough_is_deleted() {
     for server in [other, renewed, simple] {
         assert!(!server.said().iter().any(|said| said.contains("EXPUNGE")), "{:?}", server.said());
     }
+}
+
+/// Without it spam would be taken for lost.
+#[tokio::test]
+async fn the_folder_for_spam_is_found_or_named() {
+    let text = with_token(&token());
+    let folder = Folder::new(1, move |_| text.clone());
+    for (capabilities, listed, want) in [
+        ("IMAP4rev1", "* LIST () \".\" INBOX\r\n* LIST () \".\" Spam\r\n* LIST () \".\" JUNK\r\n", Some("JUNK")),
+        ("IMAP4rev1 SPECIAL-USE", "* LIST () \"/\" Spam\r\n* LIST (\\Junk) \"/\" Odd\r\n", Some("Odd")),
+        ("IMAP4rev1 SPECIAL-USE LIST-EXTENDED", "* LIST (\\Junk) \"/\" {3}\r\nOdd\r\n", Some("Odd")),
+        (
+            "IMAP4rev1",
+            "* LIST (\\Noselect \\Junk) \"/\" Junk\r\n* LIST () \"/\" \"[Gmail]/Spam\"\r\n",
+            Some("[Gmail]/Spam"),
+        ),
+        ("IMAP4rev1", "* LIST () \".\" INBOX\r\n* LIST () \".\" Junkyard\r\n", None),
+        ("IMAP4rev1", "", None),
+    ] {
+        let server = ScriptedImap::start("LIST", Act::Say(listed), folder.clone(), capabilities, None).await;
+        let read = reader(&server, "").collect(&Cursor::default()).await;
+        let asked = server.said().iter().any(|said| said.ends_with("RETURN (SPECIAL-USE)"));
+        assert_eq!(asked, capabilities.contains("EXTENDED"), "{capabilities}");
+        let Some(want) = want else {
+            assert!(read.is_err_and(|e| e.because.contains("spam_folder")), "{listed}");
+            let named = reader(&server, "spam_folder = 'INBOX'\n").collect(&Cursor::default()).await.unwrap();
+            assert_eq!(named.found.iter().map(|f| f.folder).collect::<Vec<_>>(), [Kind::Inbox], "there is none");
+            continue;
+        };
+        let found = read.unwrap().found;
+        let kinds: Vec<_> = found.iter().map(|f| (f.folder, f.folder_name.as_str())).collect();
+        assert_eq!(kinds, [(Kind::Inbox, "INBOX"), (Kind::Spam, want)], "{listed}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_the_server_does_not_give_stops_nobody() {
+    let text = with_token(&token());
+    let broken = move |n| if n == 2 || n == 5 { String::new() } else { text.clone() };
+    for (exists, found, passed_over) in [(6, 4, 2), (3, 2, 1)] {
+        let server = ScriptedImap::sound(Folder::new(exists, broken.clone())).await;
+        let collected = reader(&server, "spam_folder = 'INBOX'\n").collect(&Cursor::default()).await.unwrap();
+        assert_eq!((collected.found.len(), collected.passed_over, collected.complete), (found, passed_over, true));
+        // It is not asked for again.
+        let next = reader(&server, "spam_folder = 'INBOX'\n").collect(&collected.cursor).await.unwrap();
+        assert_eq!((next.found.len(), next.passed_over), (0, 0));
+    }
+    // None at all is a fault of the server's.
+    let server = ScriptedImap::sound(Folder::new(3, |_| String::new())).await;
+    assert!(reader(&server, "").collect(&Cursor::default()).await.is_err());
 }

@@ -38,6 +38,11 @@ fn submission(text: &str) -> Submission {
 }
 
 fn mailbox(text: &str) -> Mailbox {
+    mailbox_at(text, Clock::system())
+}
+
+/// One whose clock is the test's.
+fn mailbox_at(text: &str, clock: Clock) -> Mailbox {
     let section: MailboxSection = toml::from_str(&format!("name = 't'\n{text}")).expect("a mailbox");
-    Mailbox::new(&section, Clock::system()).expect("it can be used")
+    Mailbox::new(&section, clock).expect("it can be used")
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use relaywatch::clock::{Clock, Stopwatch};
-use relaywatch::mail::{Cursor, Folder, Found, Handed, Mailbox, News, Verdict};
+use relaywatch::domain::canary::Folder;
+use relaywatch::mail::{Cursor, Found, Handed, Mailbox, News, Verdict};
 
 use super::letter;
 use super::real_world::{read, read_by, relay, submit, user};
@@ -33,7 +34,7 @@ async fn a_canary_goes_through_the_relay_and_tells_of_its_way() {
     let (found, cursor) = arrived(&mailbox).await;
     let [found] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((&found.token, found.folder), (&canary.token, Folder::Inbox));
-    let arrival = &found.arrival;
+    let arrival = &found.way;
     assert_eq!(arrival.from_domain.as_deref(), Some("relay.test"), "the relay has rewritten the sender");
     assert_eq!(arrival.return_domain.as_deref(), Some("relay.test"));
     assert!(arrival.survived.message_id && arrival.survived.marker && arrival.survived.auto_submitted);
@@ -64,7 +65,7 @@ async fn a_plain_mailbox_gets_it_with_the_senders_own_signature() {
     let handed = submit(2465, "implicit", "secret").send(&canary).await;
     assert!(matches!(handed, Handed::Accepted { .. }), "{handed:?}");
     let (found, _) = arrived(&read_by(&user, "secret", 2143, "starttls")).await;
-    let arrival = &found[0].arrival;
+    let arrival = &found[0].way;
     assert_eq!(arrival.from_domain.as_deref(), Some("sender.test"));
     let signed: Vec<_> = arrival.authentication.dkim.iter().map(|s| (s.domain.as_deref(), s.verdict)).collect();
     assert_eq!(signed, [(Some("sender.test"), Verdict::Pass)], "verified by another implementation");

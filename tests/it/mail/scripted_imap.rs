@@ -31,7 +31,8 @@ pub enum Act {
 /// The commands that a look takes.
 pub const COMMANDS: [&str; 7] = ["greeting", "LOGIN", "CAPABILITY", "LIST", "EXAMINE", "SEARCH", "FETCH"];
 
-/// One folder's messages: how many there are, and each by its number from 1 on. UIDs are three times the number.
+/// One folder's messages: how many there are, and each by its number from 1 on. UIDs are three times the number. One without a text is there,
+/// and is not given.
 #[derive(Clone)]
 pub struct Folder {
     pub validity: u32,
@@ -215,6 +216,9 @@ impl Duty {
                 continue;
             };
             let mut message = (self.folder.message)(n);
+            if message.is_empty() {
+                continue;
+            }
             message.truncate(limit);
             let (length, date) = (message.len(), "20-Nov-2026 10:00:07 +0000");
             out.push_str(&format!(

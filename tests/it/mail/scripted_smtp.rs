@@ -36,6 +36,7 @@ pub struct ScriptedSmtp {
     taken: Arc<Mutex<Vec<String>>>,
     gate: Arc<Gate>,
     most_at_once: Arc<AtomicUsize>,
+    patience: &'static str,
     serving: JoinHandle<()>,
 }
 
@@ -78,7 +79,12 @@ impl ScriptedSmtp {
                 });
             }
         });
-        Self { address, taken, gate, most_at_once, serving }
+        let hangs = match act {
+            Act::Hang => step != "nothing",
+            Act::Say(said) => said.ends_with("never ends"),
+            _ => false,
+        };
+        Self { address, taken, gate, most_at_once, patience: if hangs { "1s" } else { "10s" }, serving }
     }
 
     /// A server without a fault.
@@ -103,6 +109,11 @@ impl ScriptedSmtp {
 
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// How long it is waited for: a busy machine takes its time, and one that hangs is not worth it.
+    pub fn patience(&self) -> &'static str {
+        self.patience
     }
 
     /// The messages that it answered for with 250.

@@ -70,7 +70,7 @@ mod tests {
     use crate::domain::time::Timestamp;
     use crate::domain::verdict::{self, Answer, Limit, Proof, Reach, Reason};
     use crate::intake::{self, ErasureDone, Matrix, RoundStanding, RouteStanding};
-    use crate::mail::{self, Arrival, Authentication, Hop, Signature, Survived};
+    use crate::mail::{self, Authentication, Hop, Signature, Survived, Way};
     use crate::sources::import;
     use crate::sources::written::Wrong;
 
@@ -140,9 +140,9 @@ mod tests {
         expect_shape::<Tally>(&tally);
     }
 
-    fn way(at: Timestamp) -> Arrival {
+    fn way(at: Timestamp) -> Way {
         let signature = Signature { verdict: mail::Verdict::Pass, domain: Some("relay.example".into()) };
-        Arrival {
+        Way {
             authentication: Authentication {
                 spf: Some(mail::Verdict::Pass),
                 dkim: vec![signature],

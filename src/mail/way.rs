@@ -3,21 +3,22 @@
 use mail_parser::{DateTime, Host, Message, MimeHeaders, Received};
 use serde::{Deserialize, Serialize};
 
-use super::authentication::Authentication;
+use super::authentication::{Authentication, Signature};
+use super::caught::caught_now;
 use super::letter::MARKER;
 use super::parts::{fields, texts};
 use super::token::{MOST as MOST_TOKENS, tokens};
 use crate::domain::address::{Address, domain_of};
 use crate::domain::time::Timestamp;
 
-/// The most hops that are told of.
-const HOPS: usize = 50;
+/// The most hops that are told of. Honest ways have fewer than ten.
+const HOPS: usize = 20;
 /// The longest host name that is kept.
 const LONGEST_HOST: usize = 255;
 
 /// What a message tells of its way. Holds no address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Arrival {
+pub struct Way {
     /// What the receiving host found out.
     pub authentication: Authentication,
     /// The domain of the header From as it arrived: the relay rewrites it.
@@ -28,6 +29,16 @@ pub struct Arrival {
     pub survived: Survived,
     /// Every host that took it, from first to last.
     pub hops: Vec<Hop>,
+}
+
+impl Way {
+    /// About how many bytes it takes in memory.
+    pub(super) fn weight(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let hops: usize = self.hops.iter().map(|hop| size_of::<Hop>() + text(&hop.by)).sum();
+        let dkim = self.authentication.dkim.iter().map(|of| size_of::<Signature>() + text(&of.domain));
+        size_of::<Self>() + text(&self.from_domain) + text(&self.return_domain) + hops + dkim.sum::<usize>()
+    }
 }
 
 /// Which of our headers came through unchanged.
@@ -55,7 +66,12 @@ pub struct Hop {
 ///
 /// A report of a failed delivery, or an answer that a machine gave, quotes the canary but is not its arrival: neither counts.
 /// What is attached is not looked at, for the same reason.
-pub fn read(bytes: &[u8], authserv_id: Option<&str>) -> Option<(Vec<String>, Arrival)> {
+pub fn read(bytes: &[u8], authserv_id: Option<&str>) -> Option<(Vec<String>, Way)> {
+    // One message that the library panics on is none of ours, and the next is read.
+    caught_now(|| read_message(bytes, authserv_id)).ok().flatten()
+}
+
+fn read_message(bytes: &[u8], authserv_id: Option<&str>) -> Option<(Vec<String>, Way)> {
     let message = fields(bytes)?;
     if is_about_another(&message) {
         return None;
@@ -73,8 +89,8 @@ pub fn read(bytes: &[u8], authserv_id: Option<&str>) -> Option<(Vec<String>, Arr
     if found.is_empty() {
         return None;
     }
-    let arrival = told(&message, &found, authserv_id);
-    Some((found, arrival))
+    let way = told(&message, &found, authserv_id);
+    Some((found, way))
 }
 
 /// Whether the message reports on, or answers, another one.
@@ -90,7 +106,7 @@ fn is_about_another(message: &Message<'_>) -> bool {
     report || automatic
 }
 
-fn told(message: &Message<'_>, tokens: &[String], authserv_id: Option<&str>) -> Arrival {
+fn told(message: &Message<'_>, tokens: &[String], authserv_id: Option<&str>) -> Way {
     let fields: Vec<&str> = raw(message, "Authentication-Results").collect();
     let has = |text: &str| tokens.iter().any(|token| text == token);
     let message_id = message.message_id().and_then(|id| id.rsplit_once('@')).is_some_and(|(local, _)| has(local));
@@ -103,7 +119,7 @@ fn told(message: &Message<'_>, tokens: &[String], authserv_id: Option<&str>) -> 
     let mut hops: Vec<Hop> = message.received_all().take(HOPS).map(hop).collect();
     // Each host writes its field above those of the hosts before it.
     hops.reverse();
-    Arrival {
+    Way {
         authentication: Authentication::read(fields, authserv_id),
         from_domain: from.and_then(domain),
         return_domain: raw(message, "Return-Path").next().and_then(domain),
@@ -205,15 +221,15 @@ mod tests {
              From: probe_at_news_test_x@relay.test\nMessage-ID: <{a}@news.test>\nAuto-Submitted: auto-generated\n\
              Subject: {a}\n\nx\n"
         );
-        let (_, arrival) = read(text.replace('\n', "\r\n").as_bytes(), Some("mx.mailbox.test")).unwrap();
-        assert_eq!(arrival.from_domain.as_deref(), Some("relay.test"));
-        assert_eq!(arrival.return_domain.as_deref(), Some("relay.test"));
-        assert_eq!(arrival.survived, Survived { message_id: true, marker: false, auto_submitted: true });
+        let (_, way) = read(text.replace('\n', "\r\n").as_bytes(), Some("mx.mailbox.test")).unwrap();
+        assert_eq!(way.from_domain.as_deref(), Some("relay.test"));
+        assert_eq!(way.return_domain.as_deref(), Some("relay.test"));
+        assert_eq!(way.survived, Survived { message_id: true, marker: false, auto_submitted: true });
         let at = |second| Timestamp::parse(&format!("2026-11-20T10:00:{second:02}Z"));
         let want = [("mx.relay.test", at(5)), ("mx.mailbox.test", at(7))];
-        assert_eq!(arrival.hops, want.map(|(by, at)| Hop { by: Some(by.to_owned()), at }));
-        assert_eq!(arrival.authentication.spf, Some(Verdict::Pass));
-        assert!(!format!("{arrival:?}").contains('@'));
+        assert_eq!(way.hops, want.map(|(by, at)| Hop { by: Some(by.to_owned()), at }));
+        assert_eq!(way.authentication.spf, Some(Verdict::Pass));
+        assert!(!format!("{way:?}").contains('@'));
     }
 
     #[test]
