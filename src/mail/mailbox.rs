@@ -104,8 +104,8 @@ pub struct Collected {
     pub cursor: Cursor,
     /// Whether everything was looked at. When not, the next look goes on at the cursor, and what is missing is not lost.
     pub complete: bool,
-    /// Where a folder could not be read on from the cursor (its first look, or another UIDVALIDITY): from when on it was read instead. What
-    /// came earlier may lie there unseen.
+    /// Where a folder could not be read on from the cursor (its first look, or another UIDVALIDITY), or messages were passed over: from when on
+    /// it was read instead. What came earlier may lie there unseen.
     pub afresh: Option<Timestamp>,
     /// Messages that are there and that the server does not give: the next look does not ask for them again.
     pub passed_over: usize,

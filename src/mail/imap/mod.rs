@@ -132,7 +132,7 @@ impl Imap {
             _ => None,
         };
         if known.is_none() {
-            collected.afresh = Some(self.clock.now().minus(self.look_back));
+            collected.afresh = collected.afresh.max(Some(self.clock.now().minus(self.look_back)));
         }
         let mut last = known.unwrap_or(0);
         let first = match known {
@@ -177,6 +177,10 @@ impl Imap {
             }
             for number in &missing {
                 last = last.max(session.uid_at(*number).await?.ok_or_else(left_out)?);
+            }
+            if !missing.is_empty() {
+                // One of them may have been a canary.
+                collected.afresh = Some(self.clock.now());
             }
             collected.passed_over += missing.len();
             next = end + 1;

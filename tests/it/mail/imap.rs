@@ -197,13 +197,15 @@ async fn the_folder_for_spam_is_found_or_named() {
 async fn a_message_that_the_server_does_not_give_stops_nobody() {
     let text = with_token(&token());
     let broken = move |n| if n == 2 || n == 5 { String::new() } else { text.clone() };
+    let began = Clock::system().now();
     for (exists, found, passed_over) in [(6, 4, 2), (3, 2, 1)] {
         let server = ScriptedImap::sound(Folder::new(exists, broken.clone())).await;
         let collected = reader(&server, "spam_folder = 'INBOX'\n").collect(&Cursor::default()).await.unwrap();
         assert_eq!((collected.found.len(), collected.passed_over, collected.complete), (found, passed_over, true));
+        assert!(collected.afresh >= Some(began), "what came before may be among them");
         // It is not asked for again.
         let next = reader(&server, "spam_folder = 'INBOX'\n").collect(&collected.cursor).await.unwrap();
-        assert_eq!((next.found.len(), next.passed_over), (0, 0));
+        assert_eq!((next.found.len(), next.passed_over, next.afresh), (0, 0, None));
     }
     // None at all is a fault of the server's.
     let server = ScriptedImap::sound(Folder::new(3, |_| String::new())).await;
