@@ -1,8 +1,8 @@
 //! What providers report of our own canaries: joined to the canary in the transaction that writes the report.
 //!
 //! So that "delivered at the provider, never arrived" can be seen. A report finds its canary by the token in the subject, where it repeats
-//! that, or by the provider's id of the message. Where it holds neither, it is about the newest canary to the address that was on its way by then and of which nothing else is known:
-//! reports may come in any order, as long as each has its time.
+//! that, or by the provider's id of the message. Where it holds neither, it is about the newest canary to the address that was on its way by
+//! then and of which nothing else is known: reports may come in any order, as long as each has its time.
 
 use std::time::Duration;
 

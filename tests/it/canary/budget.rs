@@ -12,6 +12,8 @@ on_both! {
     rounds_end_where_the_budget_ends_and_go_on_a_day_later,
     replicas_that_plan_at_once_plan_one_round,
     who_asks_gets_a_round_and_a_burst_gets_many,
+    who_asks_where_there_is_no_room_gets_it_when_there_is,
+    a_clock_that_is_set_back_delays_no_round_for_longer_than_the_pace,
 }
 
 async fn rounds_end_where_the_budget_ends_and_go_on_a_day_later(world: World) {
@@ -73,4 +75,31 @@ async fn who_asks_gets_a_round_and_a_burst_gets_many(world: World) {
     }
     world.pass(2 * MINUTE);
     assert!(matches!(door.plan_round("news").await.unwrap(), Planned::NotBefore(_)), "the burst is over");
+}
+
+async fn who_asks_where_there_is_no_room_gets_it_when_there_is(world: World) {
+    let door = door(&world, &section("daily = 1\nidle = '20h'"));
+    plan(&door).await;
+    // Half an hour before there is room again; by the pace alone the next try is late on the next day.
+    world.pass(DAY - 20 * MINUTE);
+    assert_eq!(door.plan_round("news").await.unwrap(), Planned::NoRoom);
+    world.pass(MINUTE);
+    door.ask_for_canaries("news", false).await.unwrap();
+    world.pass(MINUTE);
+    assert_eq!(door.plan_round("news").await.unwrap(), Planned::NoRoom);
+    world.pass(28 * MINUTE);
+    assert_eq!(plan(&door).await[0].round_n, 2);
+}
+
+async fn a_clock_that_is_set_back_delays_no_round_for_longer_than_the_pace(world: World) {
+    let door = door(&world, &section("idle = '30m'"));
+    let mut tx = world.store.write().await.unwrap();
+    tx.try_round("news", 0, world.now().plus(9 * HOUR)).await.unwrap();
+    tx.commit().await.unwrap();
+    let due = Planned::NotBefore(world.now().plus(30 * MINUTE));
+    for _ in 0..2 {
+        assert_eq!(door.plan_round("news").await.unwrap(), due);
+        world.pass(15 * MINUTE);
+    }
+    assert_eq!(plan(&door).await[0].round_n, 1);
 }
